@@ -1,0 +1,201 @@
+"""The words that every room shares: spaces, `Spec`, `Batch`, `Algorithm`, `Source`, `Policy`."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Key, PyTree, Shaped
+
+if TYPE_CHECKING:
+    from mooring.data.dataset import Dataset
+
+Metrics = dict[str, Array]
+"""Named numbers of one update: each a scalar, or one number per row of the batch (which a source may read)."""
+
+ActionKind = Literal["continuous", "discrete"]
+
+
+def static(default: Any = ...) -> Any:
+    """A field that fixes a shape, a loop's length or a branch: it is compiled in and can not be swept by vmap."""
+    return eqx.field(static=True) if default is ... else eqx.field(static=True, default=default)
+
+
+class Box(eqx.Module):
+    """A float vector (D,): its bounds, and its mean and standard deviation in the data."""
+
+    low: Float[Array, " D"]
+    high: Float[Array, " D"]
+    mean: Float[Array, " D"]
+    std: Float[Array, " D"]
+
+
+class Discrete(eqx.Module):
+    """One of the integers 0 .. n-1."""
+
+    n: int = eqx.field(static=True)
+
+
+class Image(eqx.Module):
+    """A uint8 array of the given shape (height, width, channels)."""
+
+    shape: tuple[int, ...] = eqx.field(static=True)
+
+
+Space = Box | Discrete | Image
+ObsSpace = Space | dict[str, Space]
+
+
+class Spec(eqx.Module):
+    """What observations, actions and rewards are: all that a network's shapes and a normalizer need."""
+
+    obs: ObsSpace
+    action: Box | Discrete
+    reward_scale: Float[Array, ""]  # learning sees reward_scale * reward + reward_shift; scores see the reward
+    reward_shift: Float[Array, ""]
+    horizon: int = eqx.field(static=True)  # most steps of an episode
+
+
+class Batch(eqx.Module):
+    """B transitions, or windows of them with axes (B, T). next_obs is never the observation after a reset.
+
+    `continues` is 0 only where the MDP terminated, and 1 at a time limit. `extra` holds the further columns that
+    the algorithm asked for by `columns`.
+    """
+
+    obs: PyTree[Shaped[Array, "..."]]
+    action: Shaped[Array, "..."]
+    reward: Float[Array, "..."]
+    next_obs: PyTree[Shaped[Array, "..."]]
+    continues: Float[Array, "..."]
+    extra: dict[str, Array] = eqx.field(default_factory=dict)
+
+    def __getitem__(self, column: str) -> Array:
+        return self.extra[column]
+
+
+class Policy(eqx.Module):
+    """What is shipped: it maps one raw observation to one action, both in the environment's own units.
+
+    A policy with memory (recurrent, sequence) returns its first memory from `begin`, changes it in `act`, and sees
+    each reward in `observe`; others keep the empty tuple.
+    """
+
+    def begin(self) -> PyTree:
+        """The memory at the start of an episode."""
+        return ()
+
+    @abstractmethod
+    def act(self, memory: PyTree, obs: PyTree, key: Key[Array, ""] | None) -> tuple[Array, PyTree]:
+        """The action for one observation, and the next memory. Without a key: greedy."""
+
+    def observe(self, memory: PyTree, reward: Float[Array, ""]) -> PyTree:
+        """The memory after the reward (raw) that the last action brought."""
+        return memory
+
+
+class Source(eqx.Module):
+    """Where batches come from: offline, online, prioritized and model-based training differ only here.
+
+    Fields are data that all members of a population share; the state is each member's own.
+    """
+
+    def init(self, key: Key[Array, ""]) -> PyTree:
+        """The first state."""
+        return ()
+
+    def refresh(self, state: PyTree, algorithm: Algorithm, agent: PyTree, key: Key[Array, ""]) -> PyTree:
+        """Called once before each chunk of updates (imagined rollouts, for one)."""
+        return state
+
+    @abstractmethod
+    def sample(self, state: PyTree, key: Key[Array, ""], size: int) -> Batch:
+        """`size` rows, or windows of rows."""
+
+    def feedback(self, state: PyTree, batch: Batch, metrics: Metrics) -> PyTree:
+        """Takes back what the update learned about the rows it was given (priorities, for one)."""
+        return state
+
+
+class Stage(NamedTuple):
+    """A model that is trained first, by the same loop, and then becomes a field of the algorithm."""
+
+    field: str
+    algorithm: Algorithm
+    steps: int
+
+
+class Algorithm(eqx.Module):
+    """Hyper-parameters as fields, and pure functions of them.
+
+    A float field that stands in a formula is a pytree leaf and may be traced, so a sweep over it is one `vmap`.
+    Fields made with `static` fix shapes, lengths or branches. Every algorithm has a static `batch_size`.
+    """
+
+    name: ClassVar[str]  # on the command line; the continuous and the discrete form of one method share it
+    actions: ClassVar[ActionKind]
+    columns: ClassVar[tuple[str, ...]] = ()  # of a batch, beyond its five; see Dataset.column
+    batch_size: eqx.AbstractVar[int]
+
+    def source(self, data: Dataset) -> Source:
+        """Where this algorithm's batches come from, given logged data."""
+        from mooring.sources import Offline
+
+        return Offline.of(data, self.columns)
+
+    def stages(self) -> tuple[Stage, ...]:
+        """What has to be trained first, in order."""
+        return ()
+
+    @abstractmethod
+    def init(self, key: Key[Array, ""], spec: Spec) -> Any:
+        """A fresh agent: the training state."""
+
+    @abstractmethod
+    def update(
+        self, agent: Any, batch: Batch, key: Key[Array, ""], step: Shaped[Array, ""]
+    ) -> tuple[Any, Metrics]:
+        """One update of every network that this step updates."""
+
+    @abstractmethod
+    def policy(self, agent: Any) -> Policy:
+        """What evaluation, off-policy estimates and export see."""
+
+    def result(self, agent: Any) -> Any:
+        """What this algorithm leaves behind as a stage of another one."""
+        return self.policy(agent)
+
+
+class Learner(eqx.Module):
+    """A model and its optimizer's state; `descend` is the only thing that changes them."""
+
+    model: Any
+    state: optax.OptState
+
+    @classmethod
+    def of(cls, model: Any, optimizer: optax.GradientTransformation) -> Learner:
+        return cls(model, optimizer.init(model))
+
+    def descend(
+        self,
+        optimizer: optax.GradientTransformation,
+        loss: Callable[[Any], tuple[Float[Array, ""], Mapping[str, Array]]],
+    ) -> tuple[Learner, Metrics]:
+        """One step down the gradient of `loss(model) -> (scalar, metrics)`; returns those metrics."""
+        gradient, metrics = jax.grad(loss, has_aux=True)(self.model)
+        change, state = optimizer.update(gradient, self.state, self.model)
+        return Learner(optax.apply_updates(self.model, change), state), dict(metrics)
+
+
+def track(target: Any, model: Any, rate: Float[Array, ""] | float) -> Any:
+    """Polyak averaging: target + rate (model - target), leaf by leaf."""
+    return jax.tree.map(lambda slow, fast: slow + rate * (fast - slow), target, model)
+
+
+def scalar(value: float) -> Float[Array, ""]:
+    return jnp.asarray(value, jnp.float32)
