@@ -1,0 +1,349 @@
+"""`Dataset`: logged episodes as flat columns of N rows, checked once on the way in and then trusted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, ClassVar, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Float32, Int, Shaped
+
+from mooring import types
+from mooring.data import validation
+from mooring.data.episodes import Episode, flat_columns
+from mooring.data.spaces import ActionSpace, Bounds, DataSpace, ObsSpace
+from mooring.data.validation import Obs
+from mooring.errors import BadInput, unknown
+
+RewardTransform = Literal["none", "return_range", "minus_one", "standardize"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset:
+    """N transitions of logged episodes, one after the other. Make one with `build` or `from_episodes`.
+
+    `obs` and `next_obs` are float32 (N, O), uint8 images (N, H, W, C), int32 (N,), or a dict of those.
+    `action` is float32 (N, A), or int32 (N,) where actions are discrete. `reward` is raw: learning sees
+    reward_scale * reward + reward_shift. `continues` is 0 only where the MDP terminated. `last` marks the
+    last row of each episode, whether it terminated, ran into a time limit, or was cut off by the end of the
+    file. `extra` holds further columns (behavior log-probabilities, for one).
+
+    `env` is a Gymnasium id, `score_range` the raw returns of a random and of an expert policy, and `horizon`
+    the most steps of an episode.
+    """
+
+    obs: Obs
+    action: Shaped[np.ndarray, "N ..."]
+    reward: Float32[np.ndarray, " N"]
+    next_obs: Obs
+    continues: Float32[np.ndarray, " N"]
+    last: Bool[np.ndarray, " N"]
+    obs_space: ObsSpace
+    action_space: ActionSpace
+    horizon: int
+    name: str = "data"
+    env: str | None = None
+    score_range: tuple[float, float] | None = None
+    reward_scale: float = 1.0
+    reward_shift: float = 0.0
+    extra: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @classmethod
+    def build(
+        cls,
+        obs: Any,
+        action: Any,
+        reward: Any,
+        terminated: Any,
+        truncated: Any = None,
+        *,
+        next_obs: Any = None,
+        extra: Mapping[str, Any] | None = None,
+        obs_space: ObsSpace | None = None,
+        action_space: ActionSpace | None = None,
+        horizon: int | None = None,
+        name: str = "data",
+        env: str | None = None,
+        score_range: tuple[float, float] | None = None,
+        where: str | None = None,
+    ) -> Dataset:
+        """Checks columns of N rows and puts them together; the only way in.
+
+        `terminated` marks rows after which the MDP ended, `truncated` rows after which the log of an episode
+        ended otherwise. Without `next_obs`, each row takes the observation of the row after it, and the last
+        row of an episode that did not terminate is dropped, since nothing tells what followed.
+
+        Continuous actions with unknown bounds must lie within -1 and 1. Actions that are outside their bounds
+        by no more than float32 rounding are clipped. `horizon` is at least the longest episode.
+
+        Raises BadInput naming `where` (a file; else `name`), the field, the first bad row and the count.
+        """
+        where = where or name
+        rows = _checked_rows(where, obs, action, reward, terminated, truncated, next_obs, extra or {})
+        columns = _shifted(rows, where) if next_obs is None else rows
+        actions, space = validation.actions(columns["action"], action_space, where)
+        last = columns["terminated"] | columns["truncated"]
+        last[-1] = True
+        data = cls(
+            obs=columns["obs"],
+            action=actions,
+            reward=columns["reward"],
+            next_obs=columns["next_obs"],
+            continues=(~columns["terminated"]).astype(np.float32),
+            last=last,
+            obs_space=validation.observation_space(columns["obs"], columns["next_obs"], obs_space, where),
+            action_space=space,
+            horizon=horizon or 0,
+            name=name,
+            env=env,
+            score_range=score_range,
+            extra=columns["extra"],
+        )
+        return replace(data, horizon=max(data.horizon, int(data.lengths.max())))
+
+    @classmethod
+    def from_episodes(cls, episodes: Sequence[Episode], *, name: str = "data", **meta: Any) -> Dataset:
+        """Episodes end to end. `meta` is what `build` takes beside columns: spaces, horizon, env, and so on.
+
+        Raises BadInput as `build` does, and where an episode does not have one observation more than actions.
+        """
+        return cls.build(**flat_columns(episodes, meta.get("where") or name), name=name, **meta)
+
+    def __len__(self) -> int:
+        return len(self.reward)
+
+    def __repr__(self) -> str:
+        return f"Dataset({self.name!r}, {len(self)} rows, {self.num_episodes} episodes)"
+
+    @cached_property
+    def ends(self) -> Int[np.ndarray, " E"]:
+        """The last row of each episode."""
+        return np.flatnonzero(self.last)
+
+    @cached_property
+    def starts(self) -> Int[np.ndarray, " E"]:
+        """The first row of each episode."""
+        return np.concatenate([[0], self.ends[:-1] + 1])
+
+    @cached_property
+    def lengths(self) -> Int[np.ndarray, " E"]:
+        """The number of rows of each episode."""
+        return self.ends - self.starts + 1
+
+    @cached_property
+    def returns(self) -> Shaped[np.ndarray, " E"]:
+        """The undiscounted sum of raw rewards of each episode, in float64."""
+        return np.add.reduceat(self.reward.astype(np.float64), self.starts)
+
+    @property
+    def num_episodes(self) -> int:
+        return len(self.ends)
+
+    def spec(self) -> types.Spec:
+        """What networks and normalizers need; means and standard deviations are computed in float64."""
+        obs: Any = self.obs_space
+        if isinstance(self.obs, dict):
+            obs = {name: _described(self.obs[name], self.obs_space[name]) for name in self.obs}  # type: ignore[index]
+        else:
+            obs = _described(self.obs, obs)
+        action = _described(self.action, self.action_space)
+        assert not isinstance(action, types.Image)
+        scale, shift = types.scalar(self.reward_scale), types.scalar(self.reward_shift)
+        return types.Spec(obs, action, scale, shift, self.horizon)
+
+    def column(self, name: str) -> np.ndarray:
+        """A column by name: one of `extra`, or one that follows from the others.
+
+        "next_action": the action of the following row, and at an episode's last row that row's own.
+        "return_to_go": the undiscounted raw return from a row to its episode's end.
+        "timestep": int32 within the episode. "row": int32 within the data set. Other names raise BadInput.
+        """
+        if name in self._derived:
+            return self._derived[name](self)
+        if name in self.extra:
+            return self.extra[name]
+        raise unknown("column", name, [*self._derived, *self.extra])
+
+    def _next_action(self) -> np.ndarray:
+        rows = np.arange(len(self))
+        return self.action[np.where(self.last, rows, rows + 1)]
+
+    def _return_to_go(self) -> np.ndarray:
+        so_far = np.cumsum(self.reward, dtype=np.float64)
+        to_go = np.repeat(so_far[self.ends], self.lengths) - so_far + self.reward
+        return to_go.astype(np.float32)
+
+    def _timestep(self) -> np.ndarray:
+        return (np.arange(len(self)) - np.repeat(self.starts, self.lengths)).astype(np.int32)
+
+    def _row(self) -> np.ndarray:
+        return np.arange(len(self), dtype=np.int32)
+
+    _derived: ClassVar[dict[str, Callable[[Dataset], np.ndarray]]] = {
+        "next_action": _next_action,
+        "return_to_go": _return_to_go,
+        "timestep": _timestep,
+        "row": _row,
+    }
+
+    def select(self, episodes: Sequence[int] | np.ndarray) -> Dataset:
+        """The given episodes (indices, or one boolean per episode), in the given order."""
+        chosen = np.arange(self.num_episodes)[np.asarray(episodes)]
+        if not len(chosen):
+            raise BadInput(self.name, "no episode was selected", "at least one")
+        lengths = self.lengths[chosen]
+        offsets = np.cumsum(lengths) - lengths
+        rows = np.repeat(self.starts[chosen] - offsets, lengths) + np.arange(lengths.sum())
+        return replace(
+            self,
+            obs=_take(self.obs, rows),
+            action=self.action[rows],
+            reward=self.reward[rows],
+            next_obs=_take(self.next_obs, rows),
+            continues=self.continues[rows],
+            last=self.last[rows],
+            extra={name: column[rows] for name, column in self.extra.items()},
+        )
+
+    def top(self, fraction: float) -> Dataset:
+        """The best episodes by undiscounted return: that fraction of all, rounded down, at least one.
+
+        %BC counts episodes here, as CORL does; the Decision Transformer's code counts transitions instead.
+        """
+        if not 0 < fraction <= 1:
+            raise BadInput("top", f"fraction {fraction}", "above 0 and at most 1")
+        count = max(1, int(fraction * self.num_episodes + 1e-9))
+        best = np.argsort(-self.returns, kind="stable")[:count]
+        return self.select(np.sort(best))
+
+    def with_reward(self, transform: RewardTransform = "none", *, scale: float = 1.0, shift: float = 0.0) -> Dataset:
+        """Records how learning sees rewards: scale * reward + shift. Raw rewards and returns stay.
+
+        "return_range" scales by 1000 / (best - worst episode return), as IQL does on locomotion; "minus_one"
+        shifts by -1, as IQL does on AntMaze; "standardize" gives zero mean and unit variance, as EDAC does on
+        Adroit; "none" takes `scale` and `shift`.
+        """
+        if transform == "return_range":
+            spread = float(self.returns.max() - self.returns.min())
+            scale, shift = 1000.0 / _nonzero(spread, "every episode has the same return", self.name), 0.0
+        elif transform == "minus_one":
+            scale, shift = 1.0, -1.0
+        elif transform == "standardize":
+            mean, std = self.reward.mean(dtype=np.float64), self.reward.std(dtype=np.float64)
+            scale = 1.0 / _nonzero(float(std), "every reward is the same", self.name)
+            shift = -float(mean) * scale
+        elif transform != "none":
+            raise unknown("reward transform", transform, ["none", "return_range", "minus_one", "standardize"])
+        return replace(self, reward_scale=scale, reward_shift=shift)
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """Every stored column by its name; parts of dicts are "obs/part" and "extra/name"."""
+        named: dict[str, np.ndarray] = {}
+        for name in ("obs", "action", "reward", "next_obs", "continues", "last", "extra"):
+            column = getattr(self, name)
+            if isinstance(column, dict):
+                named |= {f"{name}/{part}": column[part] for part in sorted(column)}
+            else:
+                named[name] = column
+        return named
+
+    def fingerprint(self) -> str:
+        """SHA-256, in hex, of the columns: their names, dtypes, shapes and bytes."""
+        digest = hashlib.sha256()
+        for name, column in self.columns().items():
+            digest.update(f"{name} {column.dtype.str} {column.shape}\n".encode())
+            digest.update(np.ascontiguousarray(column).data)
+        return digest.hexdigest()
+
+
+def _checked_rows(
+    where: str,
+    obs: Any,
+    action: Any,
+    reward: Any,
+    terminated: Any,
+    truncated: Any,
+    next_obs: Any,
+    extra: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Every column converted and checked on its own, and all of one length."""
+    reserved = sorted(set(extra) & set(Dataset._derived))
+    if reserved:
+        raise BadInput(where, f"extra column {reserved[0]!r} has the name of a derived one", fix="rename it")
+    rows: dict[str, Any] = {
+        "obs": validation.observations(obs, "obs", where),
+        "action": validation.numeric(action, "action", where),
+        "reward": validation.float32(validation.vector(reward, "reward", where), "reward", where),
+        "terminated": validation.flags(terminated, "terminated", where),
+    }
+    rows["truncated"] = (
+        np.zeros_like(rows["terminated"]) if truncated is None else validation.flags(truncated, "truncated", where)
+    )
+    if next_obs is not None:
+        rows["next_obs"] = validation.observations(next_obs, "next_obs", where)
+        _check_alike(rows["obs"], rows["next_obs"], where)
+    rows["extra"] = {name: validation.extra_column(extra[name], name, where) for name in extra}
+    _check_lengths(rows, where)
+    return rows
+
+
+def _check_lengths(rows: dict[str, Any], where: str) -> None:
+    expected = len(rows["reward"])
+    if not expected:
+        raise BadInput(where, "no rows", "at least one step")
+    for name, column in rows.items():
+        parts = column if isinstance(column, dict) else {"": column}
+        for part, array in parts.items():
+            if len(array) != expected:
+                label = f"{name}[{part}]" if part else name
+                found = f"{label} has {len(array)} rows and reward has {expected}"
+                raise BadInput(where, found, "one row per step in every column")
+
+
+def _check_alike(obs: Obs, next_obs: Obs, where: str) -> None:
+    """next_obs has the parts, shapes and dtypes of obs."""
+    forms = [
+        {part: (array.dtype, array.shape[1:]) for part, array in (o if isinstance(o, dict) else {"": o}).items()}
+        for o in (obs, next_obs)
+    ]
+    if forms[0] != forms[1]:
+        raise BadInput(where, "obs and next_obs differ in parts, shape or dtype", "the same form in both")
+
+
+def _shifted(rows: dict[str, Any], where: str) -> dict[str, Any]:
+    """The rows with each one's next observation taken from the row after it, less those that have none."""
+    terminated = rows["terminated"]
+    last = terminated | rows["truncated"]
+    last[-1] = True
+    keep = terminated | ~last
+    if not keep.any():
+        raise BadInput(where, "no row has a next observation", fix="give next_obs")
+    before_dropped = np.append(~keep[1:], False)
+    following = np.minimum(np.arange(len(last)) + 1, len(last) - 1)
+    kept = {name: _take(column, keep) for name, column in rows.items()}
+    kept["next_obs"] = _take(rows["obs"], following[keep])
+    kept["truncated"] = (before_dropped & ~terminated)[keep]
+    return kept
+
+
+def _take(column: Any, rows: np.ndarray) -> Any:
+    return jax.tree.map(lambda array: array[rows], column)
+
+
+def _described(column: np.ndarray, space: DataSpace) -> types.Space:
+    """The space as networks see it: bounds get the data's mean and standard deviation."""
+    if not isinstance(space, Bounds):
+        return space
+    mean, std = column.mean(axis=0, dtype=np.float64), column.std(axis=0, dtype=np.float64)
+    return types.Box(*(jnp.asarray(each, jnp.float32) for each in (space.low, space.high, mean, std)))
+
+
+def _nonzero(value: float, trouble: str, where: str) -> float:
+    if value == 0:
+        raise BadInput(where, f"{trouble}, so rewards can not be scaled by it", fix="give scale and shift")
+    return value

@@ -1,0 +1,50 @@
+"""What observations and actions are, on the NumPy side: `Bounds` of a float vector, and the shared words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32
+
+from mooring.errors import BadInput
+from mooring.types import Discrete, Image
+
+Numbers = np.ndarray | Sequence[Any] | float | int
+
+__all__ = ["ActionSpace", "Bounds", "DataSpace", "Discrete", "Image", "ObsSpace"]
+
+
+@dataclass(frozen=True, eq=False)
+class Bounds:
+    """The lowest and the highest value of each entry of a float vector (D,); infinite where unknown."""
+
+    low: Float32[np.ndarray, " D"]
+    high: Float32[np.ndarray, " D"]
+
+    @classmethod
+    def of(cls, low: Numbers, high: Numbers, size: int) -> Bounds:
+        """Bounds of `size` entries from vectors, or from numbers that hold for every entry."""
+        try:
+            lows, highs = (np.broadcast_to(np.asarray(bound, np.float32), (size,)) for bound in (low, high))
+        except ValueError as error:
+            raise BadInput("bounds", f"low and high do not fit {size} entries") from error
+        if not (lows < highs).all():
+            raise BadInput("bounds", f"low {lows.tolist()}, high {highs.tolist()}", "each low below its high")
+        return cls(lows.copy(), highs.copy())
+
+    @classmethod
+    def unknown(cls, size: int) -> Bounds:
+        """Infinite bounds."""
+        return cls.of(-np.inf, np.inf, size)
+
+    @property
+    def finite(self) -> bool:
+        return bool(np.isfinite(self.low).all() and np.isfinite(self.high).all())
+
+
+DataSpace = Bounds | Discrete | Image
+ObsSpace = DataSpace | dict[str, DataSpace]
+ActionSpace = Bounds | Discrete
