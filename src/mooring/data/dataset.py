@@ -75,8 +75,9 @@ class Dataset:
         """Checks columns of N rows and puts them together; the only way in.
 
         `terminated` marks rows after which the MDP ended, `truncated` rows after which the log of an episode
-        ended otherwise. Without `next_obs`, each row takes the observation of the row after it, and the last
-        row of an episode that did not terminate is dropped, since nothing tells what followed.
+        ended otherwise. Without `next_obs`, each row takes the observation of the row after it, a
+        terminated row keeps its own, and the last row of an episode that did not terminate is dropped, since
+        nothing tells what followed.
 
         Continuous actions with unknown bounds must lie within -1 and 1. Actions that are outside their bounds
         by no more than float32 rounding are clipped. `horizon` is at least the longest episode.
@@ -146,11 +147,9 @@ class Dataset:
 
     def spec(self) -> types.Spec:
         """What networks and normalizers need; means and standard deviations are computed in float64."""
-        obs: Any = self.obs_space
-        if isinstance(self.obs, dict):
-            obs = {name: _described(self.obs[name], self.obs_space[name]) for name in self.obs}  # type: ignore[index]
-        else:
-            obs = _described(self.obs, obs)
+        spaces = self.obs_space if isinstance(self.obs_space, dict) else {"": self.obs_space}
+        described = {part: _described(array, spaces[part]) for part, array in validation.parts(self.obs).items()}
+        obs = described if isinstance(self.obs, dict) else described[""]
         action = _described(self.action, self.action_space)
         assert not isinstance(action, types.Image)
         scale, shift = types.scalar(self.reward_scale), types.scalar(self.reward_shift)
@@ -297,21 +296,19 @@ def _check_lengths(rows: dict[str, Any], where: str) -> None:
     if not expected:
         raise BadInput(where, "no rows", "at least one step")
     for name, column in rows.items():
-        parts = column if isinstance(column, dict) else {"": column}
-        for part, array in parts.items():
+        for part, array in validation.parts(column).items():
             if len(array) != expected:
-                label = f"{name}[{part}]" if part else name
-                found = f"{label} has {len(array)} rows and reward has {expected}"
+                found = f"{validation.label(name, part)} has {len(array)} rows and reward has {expected}"
                 raise BadInput(where, found, "one row per step in every column")
 
 
 def _check_alike(obs: Obs, next_obs: Obs, where: str) -> None:
     """next_obs has the parts, shapes and dtypes of obs."""
-    forms = [
-        {part: (array.dtype, array.shape[1:]) for part, array in (o if isinstance(o, dict) else {"": o}).items()}
-        for o in (obs, next_obs)
-    ]
-    if forms[0] != forms[1]:
+    ours, theirs = (
+        {part: (array.dtype, array.shape[1:]) for part, array in validation.parts(column).items()}
+        for column in (obs, next_obs)
+    )
+    if ours != theirs:
         raise BadInput(where, "obs and next_obs differ in parts, shape or dtype", "the same form in both")
 
 
@@ -324,9 +321,9 @@ def _shifted(rows: dict[str, Any], where: str) -> dict[str, Any]:
     if not keep.any():
         raise BadInput(where, "no row has a next observation", fix="give next_obs")
     before_dropped = np.append(~keep[1:], False)
-    following = np.minimum(np.arange(len(last)) + 1, len(last) - 1)
+    rows_after = np.arange(len(last)) + ~last  # nothing after a reset is shown: a terminated row points to itself
     kept = {name: _take(column, keep) for name, column in rows.items()}
-    kept["next_obs"] = _take(rows["obs"], following[keep])
+    kept["next_obs"] = _take(rows["obs"], rows_after[keep])
     kept["truncated"] = (before_dropped & ~terminated)[keep]
     return kept
 

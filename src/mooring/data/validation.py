@@ -86,7 +86,7 @@ def observations(value: Any, field: str, where: str) -> Obs:
         return one_observation(value, field, where)
     if not value:
         raise BadInput(where, f"{field} is an empty dict")
-    return {str(name): one_observation(value[name], f"{field}[{name}]", where) for name in sorted(value)}
+    return {name: one_observation(value[name], label(field, name), where) for name in sorted(value)}
 
 
 def one_observation(value: Any, field: str, where: str) -> np.ndarray:
@@ -103,16 +103,24 @@ def one_observation(value: Any, field: str, where: str) -> np.ndarray:
     return float32(array, field, where)
 
 
+def parts(column: Obs) -> dict[str, np.ndarray]:
+    """The arrays of a column: a plain one has one part, named ""."""
+    return column if isinstance(column, dict) else {"": column}
+
+
+def label(field: str, part: str) -> str:
+    return f"{field}[{part}]" if part else field
+
+
 def observation_space(obs: Obs, next_obs: Obs, given: ObsSpace | None, where: str) -> ObsSpace:
     """The space of checked observations: as given, where it fits them, else read off the data."""
-    if isinstance(obs, dict):
-        assert isinstance(next_obs, dict)
-        spaces = given if isinstance(given, dict) else {}
-        return {
-            name: one_observation_space(obs[name], next_obs[name], spaces.get(name), f"obs[{name}]", where)
-            for name in obs
-        }
-    return one_observation_space(obs, next_obs, None if isinstance(given, dict) else given, "obs", where)
+    known = given if isinstance(given, dict) else {"": given}
+    following = parts(next_obs)
+    spaces = {
+        part: one_observation_space(array, following[part], known.get(part), label("obs", part), where)
+        for part, array in parts(obs).items()
+    }
+    return spaces if isinstance(obs, dict) else spaces[""]
 
 
 def one_observation_space(

@@ -1,0 +1,1 @@
+"""Readers and writers, one file per format. A reader takes a path and what `Dataset.build` takes beside columns."""

@@ -1,0 +1,109 @@
+"""HDF5 files in the layout of D4RL (Fu et al. 2020, arXiv:2004.07219), read with h5py alone.
+
+`terminals` marks where the MDP ended and `timeouts` where the log of an episode ended otherwise; an episode ends at
+either. The last episode, cut off by the end of the file, is kept. Files without `next_observations` get them
+from the following row, and lose the rows that none follows (see `Dataset.build`). Files without `timeouts` (v0)
+are cut by a step counter at the time limit, else where `next_observations` and the next row disagree.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from mooring.data import catalog
+from mooring.data.dataset import Dataset
+from mooring.errors import BadInput
+
+COLUMNS = ("observations", "actions", "rewards", "terminals", "next_observations", "timeouts")
+OPTIONAL = COLUMNS[4:]
+RENAMED = {"action_log_probs": "action_log_prob"}
+
+
+def read(path: Path, **meta: Any) -> Dataset:
+    """The data set in a file; its further columns (`infos/` and others with a number per row) become `extra`.
+
+    What D4RL's catalog knows of the file's name, or of the environment its metadata names, fills the `meta` that
+    is not given. `infos/action_log_probs` is called action_log_prob. Raises BadInput.
+    """
+    where = str(path)
+    try:
+        with h5py.File(path, "r") as file:
+            columns, extra, env = _columns(file, where), _extra_columns(file), _environment(file)
+    except (OSError, RuntimeError) as error:
+        raise BadInput(where, f"is not a readable HDF5 file ({error})", "a whole file") from error
+    meta = _defaults(path.stem, env) | meta
+    if "timeouts" not in columns:
+        columns["timeouts"] = _missing_timeouts(columns, meta.get("horizon"), where)
+    return Dataset.build(
+        columns["observations"],
+        columns["actions"],
+        columns["rewards"],
+        columns["terminals"],
+        columns["timeouts"],
+        next_obs=columns.get("next_observations"),
+        extra=extra,
+        where=where,
+        **meta,
+    )
+
+
+def _columns(file: h5py.File, where: str) -> dict[str, np.ndarray]:
+    missing = [name for name in COLUMNS if name not in OPTIONAL and not isinstance(file.get(name), h5py.Dataset)]
+    if missing:
+        found = f"lacks {', '.join(missing)} (it holds {', '.join(list(file)[:8]) or 'nothing'})"
+        raise BadInput(where, found, "the layout of D4RL: " + ", ".join(COLUMNS[:4]))
+    return {name: file[name][()] for name in COLUMNS if name in file}
+
+
+def _extra_columns(file: h5py.File) -> dict[str, np.ndarray]:
+    """Numbers with one row per step, beside the known columns."""
+    found = {**{name: file[name] for name in file if name not in COLUMNS}, **dict(file.get("infos", {}))}
+    rows = len(file["rewards"])
+    return {
+        RENAMED.get(name, name): item[()]
+        for name, item in found.items()
+        if isinstance(item, h5py.Dataset) and item.ndim in (1, 2) and len(item) == rows and item.dtype.kind in "biuf"
+    }
+
+
+def _environment(file: h5py.File) -> str | None:
+    item = file.get("metadata/env")
+    value = item[()] if isinstance(item, h5py.Dataset) and item.ndim == 0 else None
+    return value.decode(errors="replace") if isinstance(value, bytes) else None
+
+
+def _defaults(stem: str, env: str | None) -> dict[str, Any]:
+    """What the catalog knows: by the file's name, else by its environment."""
+    named = catalog.of_file(stem)
+    entry = named or (catalog.of_env(env) if env else None)
+    return {
+        "name": named.name if named else stem,
+        "env": env or (entry.env if entry else None),
+        "score_range": entry.score_range if entry else None,
+        "horizon": entry.max_episode_steps if entry else None,
+    }
+
+
+def _missing_timeouts(columns: dict[str, np.ndarray], limit: int | None, where: str) -> np.ndarray:
+    """Where time limits must have been, in a file that does not say."""
+    terminals = columns["terminals"].astype(bool).reshape(-1)
+    if limit is not None:
+        return _count_to(limit, terminals)
+    if "next_observations" in columns:
+        stored, following = columns["next_observations"][:-1], columns["observations"][1:]
+        jump = ~np.isclose(stored, following).reshape(len(stored), -1).all(axis=1)
+        return np.append(jump, False) & ~terminals
+    found = "has neither timeouts nor next_observations, and its time limit is not known"
+    raise BadInput(where, found, fix="give horizon, the most steps of an episode")
+
+
+def _count_to(limit: int, terminals: np.ndarray) -> np.ndarray:
+    """True at every `limit`-th row since the last terminal one (or since the start)."""
+    rows = np.arange(len(terminals))
+    restarts = np.where(np.append(True, terminals[:-1]), rows, 0)
+    since = rows - np.maximum.accumulate(restarts)
+    return (since % limit == limit - 1) & ~terminals
