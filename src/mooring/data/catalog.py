@@ -13,7 +13,7 @@ import csv
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -76,6 +76,18 @@ def score_range_of_env(env: str) -> tuple[float, float] | None:
     """The raw returns of a random and of an expert policy in a Gymnasium task, if D4RL has it."""
     entry = of_env(env)
     return entry.score_range if entry else None
+
+
+def defaults(stem: str, env: str | None) -> dict[str, Any]:
+    """What is known of a file by its name, else by its environment: name, env, score_range and horizon."""
+    named = of_file(stem)
+    entry = named or (of_env(env) if env else None)
+    return {
+        "name": named.name if named else stem,
+        "env": env or (entry.env if entry else None),
+        "score_range": entry.score_range if entry else None,
+        "horizon": entry.max_episode_steps if entry else None,
+    }
 
 
 def normalized(returns: Returns, score_range: tuple[float, float]) -> Returns:

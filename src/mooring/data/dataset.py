@@ -6,21 +6,21 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float32, Int, Shaped
 
 from mooring import types
 from mooring.data import validation
+from mooring.data.columns import checked_columns, shifted, take
 from mooring.data.episodes import Episode, flat_columns
 from mooring.data.spaces import ActionSpace, Bounds, DataSpace, ObsSpace
 from mooring.data.validation import Obs
 from mooring.errors import BadInput, unknown
 
-RewardTransform = Literal["none", "return_range", "minus_one", "standardize"]
+REWARD_TRANSFORMS = ("none", "return_range", "minus_one", "standardize")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -85,8 +85,10 @@ class Dataset:
         Raises BadInput naming `where` (a file; else `name`), the field, the first bad row and the count.
         """
         where = where or name
-        rows = _checked_rows(where, obs, action, reward, terminated, truncated, next_obs, extra or {})
-        columns = _shifted(rows, where) if next_obs is None else rows
+        given = {"obs": obs, "action": action, "reward": reward, "terminated": terminated, "truncated": truncated}
+        columns = checked_columns(given | {"next_obs": next_obs, "extra": extra or {}}, where)
+        if "next_obs" not in columns:
+            columns = shifted(columns, where)
         actions, space = validation.actions(columns["action"], action_space, where)
         last = columns["terminated"] | columns["truncated"]
         last[-1] = True
@@ -161,6 +163,7 @@ class Dataset:
         "next_action": the action of the following row, and at an episode's last row that row's own.
         "return_to_go": the undiscounted raw return from a row to its episode's end.
         "timestep": int32 within the episode. "row": int32 within the data set. Other names raise BadInput.
+        These four win over a column of `extra` of the same name.
         """
         if name in self._derived:
             return self._derived[name](self)
@@ -192,7 +195,8 @@ class Dataset:
 
     def select(self, episodes: Sequence[int] | np.ndarray) -> Dataset:
         """The given episodes (indices, or one boolean per episode), in the given order."""
-        chosen = np.arange(self.num_episodes)[np.asarray(episodes)]
+        picked = np.asarray(episodes)
+        chosen = np.arange(self.num_episodes)[picked] if picked.size else picked
         if not len(chosen):
             raise BadInput(self.name, "no episode was selected", "at least one")
         lengths = self.lengths[chosen]
@@ -200,10 +204,10 @@ class Dataset:
         rows = np.repeat(self.starts[chosen] - offsets, lengths) + np.arange(lengths.sum())
         return replace(
             self,
-            obs=_take(self.obs, rows),
+            obs=take(self.obs, rows),
             action=self.action[rows],
             reward=self.reward[rows],
-            next_obs=_take(self.next_obs, rows),
+            next_obs=take(self.next_obs, rows),
             continues=self.continues[rows],
             last=self.last[rows],
             extra={name: column[rows] for name, column in self.extra.items()},
@@ -220,7 +224,7 @@ class Dataset:
         best = np.argsort(-self.returns, kind="stable")[:count]
         return self.select(np.sort(best))
 
-    def with_reward(self, transform: RewardTransform = "none", *, scale: float = 1.0, shift: float = 0.0) -> Dataset:
+    def with_reward(self, transform: str = "none", *, scale: float = 1.0, shift: float = 0.0) -> Dataset:
         """Records how learning sees rewards: scale * reward + shift. Raw rewards and returns stay.
 
         "return_range" scales by 1000 / (best - worst episode return), as IQL does on locomotion; "minus_one"
@@ -237,7 +241,7 @@ class Dataset:
             scale = 1.0 / _nonzero(float(std), "every reward is the same", self.name)
             shift = -float(mean) * scale
         elif transform != "none":
-            raise unknown("reward transform", transform, ["none", "return_range", "minus_one", "standardize"])
+            raise unknown("reward transform", transform, REWARD_TRANSFORMS)
         return replace(self, reward_scale=scale, reward_shift=shift)
 
     def columns(self) -> dict[str, np.ndarray]:
@@ -258,78 +262,6 @@ class Dataset:
             digest.update(f"{name} {column.dtype.str} {column.shape}\n".encode())
             digest.update(np.ascontiguousarray(column).data)
         return digest.hexdigest()
-
-
-def _checked_rows(
-    where: str,
-    obs: Any,
-    action: Any,
-    reward: Any,
-    terminated: Any,
-    truncated: Any,
-    next_obs: Any,
-    extra: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Every column converted and checked on its own, and all of one length."""
-    reserved = sorted(set(extra) & set(Dataset._derived))
-    if reserved:
-        raise BadInput(where, f"extra column {reserved[0]!r} has the name of a derived one", fix="rename it")
-    rows: dict[str, Any] = {
-        "obs": validation.observations(obs, "obs", where),
-        "action": validation.numeric(action, "action", where),
-        "reward": validation.float32(validation.vector(reward, "reward", where), "reward", where),
-        "terminated": validation.flags(terminated, "terminated", where),
-    }
-    rows["truncated"] = (
-        np.zeros_like(rows["terminated"]) if truncated is None else validation.flags(truncated, "truncated", where)
-    )
-    if next_obs is not None:
-        rows["next_obs"] = validation.observations(next_obs, "next_obs", where)
-        _check_alike(rows["obs"], rows["next_obs"], where)
-    rows["extra"] = {name: validation.extra_column(extra[name], name, where) for name in extra}
-    _check_lengths(rows, where)
-    return rows
-
-
-def _check_lengths(rows: dict[str, Any], where: str) -> None:
-    expected = len(rows["reward"])
-    if not expected:
-        raise BadInput(where, "no rows", "at least one step")
-    for name, column in rows.items():
-        for part, array in validation.parts(column).items():
-            if len(array) != expected:
-                found = f"{validation.label(name, part)} has {len(array)} rows and reward has {expected}"
-                raise BadInput(where, found, "one row per step in every column")
-
-
-def _check_alike(obs: Obs, next_obs: Obs, where: str) -> None:
-    """next_obs has the parts, shapes and dtypes of obs."""
-    ours, theirs = (
-        {part: (array.dtype, array.shape[1:]) for part, array in validation.parts(column).items()}
-        for column in (obs, next_obs)
-    )
-    if ours != theirs:
-        raise BadInput(where, "obs and next_obs differ in parts, shape or dtype", "the same form in both")
-
-
-def _shifted(rows: dict[str, Any], where: str) -> dict[str, Any]:
-    """The rows with each one's next observation taken from the row after it, less those that have none."""
-    terminated = rows["terminated"]
-    last = terminated | rows["truncated"]
-    last[-1] = True
-    keep = terminated | ~last
-    if not keep.any():
-        raise BadInput(where, "no row has a next observation", fix="give next_obs")
-    before_dropped = np.append(~keep[1:], False)
-    rows_after = np.arange(len(last)) + ~last  # nothing after a reset is shown: a terminated row points to itself
-    kept = {name: _take(column, keep) for name, column in rows.items()}
-    kept["next_obs"] = _take(rows["obs"], rows_after[keep])
-    kept["truncated"] = (before_dropped & ~terminated)[keep]
-    return kept
-
-
-def _take(column: Any, rows: np.ndarray) -> Any:
-    return jax.tree.map(lambda array: array[rows], column)
 
 
 def _described(column: np.ndarray, space: DataSpace) -> types.Space:

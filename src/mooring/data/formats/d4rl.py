@@ -35,7 +35,7 @@ def read(path: Path, **meta: Any) -> Dataset:
             columns, extra, env = _columns(file, where), _extra_columns(file), _environment(file)
     except (OSError, RuntimeError) as error:
         raise BadInput(where, f"is not a readable HDF5 file ({error})", "a whole file") from error
-    meta = _defaults(path.stem, env) | meta
+    meta = catalog.defaults(path.stem, meta.get("env") or env) | meta
     if "timeouts" not in columns:
         columns["timeouts"] = _missing_timeouts(columns, meta.get("horizon"), where)
     return Dataset.build(
@@ -74,18 +74,6 @@ def _environment(file: h5py.File) -> str | None:
     item = file.get("metadata/env")
     value = item[()] if isinstance(item, h5py.Dataset) and item.ndim == 0 else None
     return value.decode(errors="replace") if isinstance(value, bytes) else None
-
-
-def _defaults(stem: str, env: str | None) -> dict[str, Any]:
-    """What the catalog knows: by the file's name, else by its environment."""
-    named = catalog.of_file(stem)
-    entry = named or (catalog.of_env(env) if env else None)
-    return {
-        "name": named.name if named else stem,
-        "env": env or (entry.env if entry else None),
-        "score_range": entry.score_range if entry else None,
-        "horizon": entry.max_episode_steps if entry else None,
-    }
 
 
 def _missing_timeouts(columns: dict[str, np.ndarray], limit: int | None, where: str) -> np.ndarray:

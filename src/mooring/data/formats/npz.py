@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from mooring.data import catalog
 from mooring.data.dataset import Dataset
 from mooring.data.spaces import Bounds, DataSpace, Discrete, Image
 from mooring.errors import BadInput
@@ -50,7 +51,7 @@ def read(path: Path, **meta: Any) -> Dataset:
         found = f"lacks {', '.join(missing)} (it holds {', '.join(sorted(arrays)[:8]) or 'nothing'})"
         raise BadInput(where, found, "obs, action, reward and terminated, or usual names for them")
     scale, shift = stored.pop("reward_scale", 1.0), stored.pop("reward_shift", 0.0)
-    known = {"name": path.stem} | _unpacked(stored) | meta
+    known = catalog.defaults(path.stem, meta.get("env")) | _unpacked(stored) | meta
     return Dataset.build(**columns, where=where, **known).with_reward(scale=scale, shift=shift)
 
 
