@@ -15,7 +15,7 @@ _VERBS = {
     "load_policy": "mooring.runs",
 }
 
-__all__ = ["__version__", *_VERBS]  # noqa: PLE0604
+__all__ = ["__version__", *_VERBS]
 
 
 def __getattr__(name: str) -> Any:

@@ -12,11 +12,15 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Key, PyTree, Shaped
 
+from mooring import settings
+
 if TYPE_CHECKING:
     from mooring.data.dataset import Dataset
 
 Metrics = dict[str, Array]
-"""Named numbers of one update: each a scalar, or one number per row of the batch (which a source may read)."""
+"""Named numbers of one update: each a scalar, or one number per row of the batch (which a source may read).
+
+NaN means that this step did not measure it; the loop averages over the steps that did."""
 
 ActionKind = Literal["continuous", "discrete"]
 
@@ -138,9 +142,12 @@ class Algorithm(eqx.Module):
     """
 
     name: ClassVar[str]  # on the command line; the continuous and the discrete form of one method share it
-    actions: ClassVar[ActionKind]
+    actions: ClassVar[tuple[ActionKind, ...]]
     columns: ClassVar[tuple[str, ...]] = ()  # of a batch, beyond its five; see Dataset.column
     batch_size: eqx.AbstractVar[int]
+
+    def __check_init__(self) -> None:
+        settings.check(self)
 
     def source(self, data: Dataset) -> Source:
         """Where this algorithm's batches come from, given logged data."""
@@ -157,9 +164,7 @@ class Algorithm(eqx.Module):
         """A fresh agent: the training state."""
 
     @abstractmethod
-    def update(
-        self, agent: Any, batch: Batch, key: Key[Array, ""], step: Shaped[Array, ""]
-    ) -> tuple[Any, Metrics]:
+    def update(self, agent: Any, batch: Batch, key: Key[Array, ""], step: Shaped[Array, ""]) -> tuple[Any, Metrics]:
         """One update of every network that this step updates."""
 
     @abstractmethod
@@ -190,6 +195,13 @@ class Learner(eqx.Module):
         gradient, metrics = jax.grad(loss, has_aux=True)(self.model)
         change, state = optimizer.update(gradient, self.state, self.model)
         return Learner(optax.apply_updates(self.model, change), state), dict(metrics)
+
+
+def delayed(due: Shaped[Array, ""], update: Callable[[Any], tuple[Any, Metrics]], agent: Any) -> tuple[Any, Metrics]:
+    """`update(agent)` where it is due; else the agent as it is, with metrics that are NaN: not measured."""
+    shapes = jax.eval_shape(update, agent)[1]
+    idle = lambda agent: (agent, jax.tree.map(lambda m: jnp.full(m.shape, jnp.nan, m.dtype), shapes))
+    return jax.lax.cond(due, update, idle, agent)
 
 
 def track(target: Any, model: Any, rate: Float[Array, ""] | float) -> Any:

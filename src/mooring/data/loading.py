@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from mooring.data import catalog
 from mooring.data.dataset import Dataset
 from mooring.errors import BadInput, unknown
+from mooring.user_files import is_reference, load_object
 
 QUICKSTART = Path(__file__).with_name("quickstart.npz")
 PICKLES = (".pkl", ".pickle", ".p")
@@ -34,7 +34,7 @@ def load(source: str | Path | Dataset, **options: Any) -> Dataset:
     path = Path(source).expanduser()
     if text.startswith("minari:"):
         return _minari()(text.removeprefix("minari:"), **options)
-    if ".py:" in text:
+    if is_reference(text):
         return _from_function(text, options)
     if text == "quickstart":
         return _read_file(QUICKSTART, {"name": "quickstart", **options})
@@ -96,20 +96,9 @@ def _minari() -> Callable[..., Dataset]:
     return minari.read
 
 
-def _from_function(source: str, options: dict[str, Any]) -> Dataset:
-    """Calls a function of a user's own file."""
-    file, _, function = source.rpartition(":")
-    path = Path(file).expanduser()
-    if not path.is_file():
-        raise BadInput(file, "no such file")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    if not hasattr(module, function):
-        raise unknown(f"{file}: function", function, [name for name in vars(module) if not name.startswith("_")])
-    data = getattr(module, function)(**options)
+def _from_function(reference: str, options: dict[str, Any]) -> Dataset:
+    """What a function of a user's own file returns."""
+    data = load_object(reference)(**options)
     if not isinstance(data, Dataset):
-        raise BadInput(source, f"returned {type(data).__name__}", "a Dataset", "make one with Dataset.build")
+        raise BadInput(reference, f"returned {type(data).__name__}", "a Dataset", "make one with Dataset.build")
     return data

@@ -27,7 +27,7 @@ def read(source: Path | str, **meta: Any) -> Dataset:
     """
     where = f"minari:{source}" if isinstance(source, str) else str(source)
     stored = _opened(source, where)
-    start = getattr(stored.action_space, "start", 0)
+    start = int(getattr(stored.action_space, "start", 0))
     episodes = [_episode(each, start) for each in stored.iterate_episodes()]
     env = stored.env_spec.id if stored.env_spec else None
     known = {

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import zipfile
 import zlib
 from pathlib import Path
@@ -56,13 +55,11 @@ def read(path: Path, **meta: Any) -> Dataset:
 
 
 def _arrays(path: Path, where: str) -> dict[str, np.ndarray]:
+    if not zipfile.is_zipfile(path):
+        raise BadInput(where, "is not a .npz file, or not a whole one", "what numpy.savez writes")
     try:
-        if not zipfile.is_zipfile(path):
-            raise BadInput(where, "is not a .npz file, or not a whole one", "what numpy.savez writes")
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except BadInput:
-        raise
     except ValueError as error:
         found = f"holds what only a pickle can store ({error})"
         raise BadInput(where, found, "arrays of numbers", "save each column with its own dtype") from error
@@ -112,16 +109,15 @@ def save_npz(data: Dataset, path: Path | str) -> None:
     """Writes a compressed .npz that `read` turns into an equal data set; the file appears whole or not at all."""
     path = Path(path)
     arrays: dict[str, Any] = {**data.columns(), "meta": np.array(json.dumps(_packed(data)))}
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    part = path.with_name(f"{path.name}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with part.open("wb") as file:
             np.savez_compressed(file, **arrays)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 META = ("name", "env", "score_range", "horizon", "reward_scale", "reward_shift")

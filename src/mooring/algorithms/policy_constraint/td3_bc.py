@@ -1,0 +1,102 @@
+"""TD3+BC: TD3 whose actor also clones the data, the two terms balanced by the scale of Q.
+
+Fujimoto and Gu 2021, "A Minimalist Approach to Offline Reinforcement Learning", arXiv 2106.06860.
+TD3: Fujimoto, van Hoof and Meger 2018, arXiv 1802.09477.
+
+Departures: none known.
+"""
+
+from dataclasses import replace
+from typing import ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int, Key
+
+from mooring.losses import bellman_loss
+from mooring.networks.actors import DeterministicActor
+from mooring.networks.critics import Critic, Ensemble, q_values
+from mooring.normalizer import Normalizer
+from mooring.policies import ActorPolicy
+from mooring.settings import Count, NonNegative, Positive, Unit, Widths
+from mooring.types import ActionKind, Algorithm, Batch, Learner, Metrics, Spec, delayed, static, track
+
+
+class Agent(eqx.Module):
+    actor: Learner
+    critics: Learner
+    target_actor: DeterministicActor
+    target_critics: Ensemble
+    normalizer: Normalizer
+
+
+class TD3BC(Algorithm):
+    """TD3 with a cloning term: two lines beyond TD3, fast, and hard to beat where the data is good."""
+
+    name: ClassVar[str] = "td3-bc"
+    actions: ClassVar[tuple[ActionKind, ...]] = ("continuous",)
+
+    alpha: Positive = 2.5  # weight of Q against cloning, eq. 5; table 3
+    discount: Unit = 0.99  # gamma; table 3
+    learning_rate: Positive = 3e-4  # of actor and critics; table 3
+    target_rate: Unit = 5e-3  # tau; table 3
+    target_noise: NonNegative = 0.2  # standard deviation of the target policy's noise; table 3
+    noise_clip: NonNegative = 0.5  # that noise is clipped at; table 3
+    actor_delay: Count = static(2)  # critic updates for each update of actor and targets; table 3
+    batch_size: Count = static(256)  # table 3
+    hidden: Widths = static((256, 256))  # table 3
+    standardize: bool = static(True)  # standardize observations; section 5
+
+    def init(self, key: Key[Array, ""], spec: Spec) -> Agent:
+        normalizer = Normalizer(spec, self.standardize)
+        sizes = (normalizer.features, normalizer.actions, self.hidden)
+        actor_key, critic_key = jax.random.split(key)
+        actor = DeterministicActor.of(actor_key, *sizes)
+        critics = Ensemble.of(critic_key, 2, lambda k: Critic.of(k, *sizes))
+        rate = optax.adam(self.learning_rate)
+        return Agent(Learner.of(actor, rate), Learner.of(critics, rate), actor, critics, normalizer)
+
+    def update(self, agent: Agent, batch: Batch, key: Key[Array, ""], step: Int[Array, ""]) -> tuple[Agent, Metrics]:
+        batch = agent.normalizer.batch(batch)
+        rate = optax.adam(self.learning_rate)
+
+        noise = self.target_noise * jax.random.normal(key, batch.action.shape)
+        noise = jnp.clip(noise, -self.noise_clip, self.noise_clip)
+        next_action = jnp.clip(jax.vmap(agent.target_actor)(batch.next_obs) + noise, -1, 1)
+        next_q = jnp.min(q_values(agent.target_critics, batch.next_obs, next_action), axis=0)
+        # algorithm 1 of TD3: the smaller of the two target critics
+        target = batch.reward + self.discount * batch.continues * next_q
+        critics, critic_metrics = agent.critics.descend(rate, lambda q: bellman_loss(q, batch, target))
+
+        agent = replace(agent, critics=critics)
+
+        def improve(agent: Agent) -> tuple[Agent, Metrics]:
+            actor, metrics = agent.actor.descend(
+                rate, lambda pi: actor_loss(pi, agent.critics.model, batch, self.alpha)
+            )
+            target_actor = track(agent.target_actor, actor.model, self.target_rate)
+            target_critics = track(agent.target_critics, agent.critics.model, self.target_rate)
+            return Agent(actor, agent.critics, target_actor, target_critics, agent.normalizer), metrics
+
+        agent, actor_metrics = delayed(step % self.actor_delay == 0, improve, agent)
+        return agent, critic_metrics | actor_metrics
+
+    def policy(self, agent: Agent) -> ActorPolicy:
+        return ActorPolicy(agent.actor.model, agent.normalizer)
+
+
+def actor_loss(
+    actor: DeterministicActor, critics: Ensemble, batch: Batch, alpha: Float[Array, ""] | float
+) -> tuple[Float[Array, ""], Metrics]:
+    """Eqs. 3 and 5: -lambda Q1(s, pi(s)) + (pi(s) - a)^2, where lambda = alpha / E|Q1(s, pi(s))| is not differentiated.
+
+    The square is a mean over action dimensions.
+    """
+    action = jax.vmap(actor)(batch.obs)
+    q = q_values(critics, batch.obs, action)[0]
+    scale = alpha / jax.lax.stop_gradient(jnp.mean(jnp.abs(q)))
+    cloning = jnp.mean((action - batch.action) ** 2)
+    loss = -scale * jnp.mean(q) + cloning
+    return loss, {"actor_loss": loss, "cloning_loss": cloning}

@@ -1,0 +1,107 @@
+"""The one training loop, on the device: a `Run` is all that changes, `advance` changes it.
+
+Everything here is a population of P members: several seeds, several settings, or one (P = 1). Leaves of an
+algorithm and of a run lead with that axis, except the step, which is shared: with it batched, a delayed update would
+compile to a select that computes both branches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key, PyTree
+
+from mooring.types import Algorithm, Metrics, Source, Spec
+
+
+class Run(eqx.Module):
+    """All that changes while training: one pytree, one checkpoint."""
+
+    agent: Any
+    source: PyTree
+    key: Key[Array, "..."]
+    step: Int[Array, ""]
+
+
+RUN_AXES: Any = Run(agent=0, source=0, key=0, step=None)  # type: ignore[arg-type]
+
+
+def stack(members: Sequence[Any]) -> Any:
+    """Equal pytrees as one, with a leading population axis."""
+    return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *members)
+
+
+def member(population: Any, index: int) -> Any:
+    """One member of a stacked pytree."""
+    return jax.tree.map(lambda leaf: leaf[index], population)
+
+
+@jax.jit
+def start(algorithms: Algorithm, source: Source, spec: Spec, keys: Key[Array, " P"]) -> Run:
+    """Fresh runs at step 0 of a population of algorithms, one for each key."""
+
+    def one(algorithm: Algorithm, key: Key[Array, ""]) -> tuple[Any, PyTree, Key[Array, ""]]:
+        agent_key, source_key, run_key = jax.random.split(key, 3)
+        return algorithm.init(agent_key, spec), source.init(source_key), run_key
+
+    agent, state, run_keys = jax.vmap(one)(algorithms, keys)
+    return Run(agent, state, run_keys, jnp.zeros((), jnp.int32))
+
+
+@partial(jax.jit, donate_argnames="run")
+def advance(
+    algorithms: Algorithm, source: Source, run: Run, updates: Int[Array, ""] | int
+) -> tuple[Run, dict[str, Float[Array, " P"]]]:
+    """Refreshes the source once, then makes `updates` updates; returns the new run and each metric's mean.
+
+    What happens at a step depends on the run's key and the step alone, so where training was cut into chunks (or
+    killed) leaves no trace, except that a source's refresh happens once a chunk. The number of updates is traced: one
+    compilation serves every chunk. The run that goes in is donated: use the one that comes out.
+    """
+
+    def refreshed(algorithm: Algorithm, run: Run) -> Run:
+        key = jax.random.fold_in(jax.random.fold_in(run.key, run.step), 1)
+        return Run(run.agent, source.refresh(run.source, algorithm, run.agent, key), run.key, run.step)
+
+    def once(algorithm: Algorithm, run: Run) -> tuple[Run, Metrics]:
+        sample_key, update_key = jax.random.split(jax.random.fold_in(run.key, run.step))
+        batch = source.sample(run.source, sample_key, algorithm.batch_size)
+        agent, metrics = algorithm.update(run.agent, batch, update_key, run.step)
+        state = source.feedback(run.source, batch, metrics)
+        return Run(agent, state, run.key, run.step + 1), {k: jnp.mean(v) for k, v in metrics.items()}
+
+    every = partial(jax.vmap, in_axes=(0, RUN_AXES))
+    run = every(refreshed, out_axes=RUN_AXES)(algorithms, run)
+    step = jax.jit(every(once, out_axes=(RUN_AXES, 0)))  # traced once: for the shapes here and for the loop below
+    zeros = jax.tree.map(lambda m: jnp.zeros(m.shape), jax.eval_shape(step, algorithms, run)[1])
+
+    def body(_: Array, carry: tuple[Run, Metrics, Metrics]) -> tuple[Run, Metrics, Metrics]:
+        run, total, count = carry
+        run, metrics = step(algorithms, run)
+        total = jax.tree.map(lambda sum, new: sum + jnp.where(jnp.isnan(new), 0, new), total, metrics)
+        return run, total, jax.tree.map(lambda n, new: n + ~jnp.isnan(new), count, metrics)
+
+    run, total, count = jax.lax.fori_loop(0, updates, body, (run, zeros, zeros))
+    return run, jax.tree.map(jnp.divide, total, count)
+
+
+@jax.jit
+def results(algorithms: Algorithm, agents: Any) -> Any:
+    """What each member leaves behind as a stage of another algorithm."""
+    return jax.vmap(lambda algorithm, agent: algorithm.result(agent))(algorithms, agents)
+
+
+@jax.jit
+def policies(algorithms: Algorithm, agents: Any) -> Any:
+    """Every member's policy, stacked."""
+    return jax.vmap(lambda algorithm, agent: algorithm.policy(agent))(algorithms, agents)
+
+
+def keys_of(seeds: Sequence[int], salt: int = 0) -> Key[Array, " P"]:
+    """One key for each seed; different salts (stages, for one) give unrelated keys."""
+    return jax.vmap(lambda seed: jax.random.fold_in(jax.random.key(seed), salt))(jnp.asarray(seeds))

@@ -1,0 +1,91 @@
+"""Value functions: V(s), Q(s, a) for continuous actions, Q(s, .) for discrete ones, and ensembles of them."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key, Shaped
+
+from mooring.networks.mlp import MLP, Initializer, uniform
+
+
+class Value(eqx.Module):
+    """V(s): one number."""
+
+    net: MLP
+
+    @classmethod
+    def of(cls, key: Key[Array, ""], obs: int, hidden: tuple[int, ...], initial: Initializer = uniform) -> "Value":
+        return cls(MLP.of(key, obs, hidden, 1, initial=initial))
+
+    def __call__(self, obs: Float[Array, " O"]) -> Float[Array, ""]:
+        return self.net(obs)[0]
+
+
+class Critic(eqx.Module):
+    """Q(s, a) of a continuous action: one number."""
+
+    net: MLP
+
+    @classmethod
+    def of(
+        cls,
+        key: Key[Array, ""],
+        obs: int,
+        action: int,
+        hidden: tuple[int, ...],
+        initial: Initializer = uniform,
+        layer_norm: bool = False,
+    ) -> "Critic":
+        return cls(MLP.of(key, obs + action, hidden, 1, initial=initial, layer_norm=layer_norm))
+
+    def __call__(self, obs: Float[Array, " O"], action: Float[Array, " A"]) -> Float[Array, ""]:
+        return self.net(jnp.concatenate([obs, action]))[0]
+
+
+class DiscreteCritic(eqx.Module):
+    """Q(s, a) of discrete actions: one output per action."""
+
+    net: MLP
+
+    @classmethod
+    def of(
+        cls,
+        key: Key[Array, ""],
+        obs: int,
+        actions: int,
+        hidden: tuple[int, ...],
+        initial: Initializer = uniform,
+    ) -> "DiscreteCritic":
+        return cls(MLP.of(key, obs, hidden, actions, initial=initial))
+
+    def __call__(self, obs: Float[Array, " O"], action: Int[Array, ""]) -> Float[Array, ""]:
+        return self.net(obs)[action]
+
+    def all(self, obs: Float[Array, " O"]) -> Float[Array, " A"]:
+        """Q of every action."""
+        return self.net(obs)
+
+
+class Ensemble(eqx.Module):
+    """N networks of one form, their leaves stacked. It answers for one example with N answers in front."""
+
+    members: Any
+
+    @classmethod
+    def of(cls, key: Key[Array, ""], size: int, make: Any) -> "Ensemble":
+        """`make(key)` gives one member."""
+        return cls(jax.vmap(make)(jax.random.split(key, size)))
+
+    def __call__(self, *inputs: Array) -> Float[Array, "N ..."]:
+        return jax.vmap(lambda member: member(*inputs))(self.members)
+
+    def all(self, obs: Float[Array, " O"]) -> Float[Array, "N A"]:
+        """Every member's Q of every discrete action."""
+        return jax.vmap(lambda member: member.all(obs))(self.members)
+
+
+def q_values(critics: Ensemble, obs: Float[Array, "B O"], action: Shaped[Array, "B ..."]) -> Float[Array, "N B"]:
+    """Every member's Q of every row."""
+    return jax.vmap(critics, out_axes=1)(obs, action)
