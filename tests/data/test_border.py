@@ -72,6 +72,11 @@ def test_actions_outside_known_bounds():
         build(action=spoiled((ROWS, 2), 3.0, [1, 3]), action_space=Bounds.of(-2, 2, 2))
 
 
+def test_the_first_bad_row_is_counted_before_rows_are_dropped():
+    with pytest.raises(BadInput, match="in 1 rows, first row 3"):
+        build(action=spoiled((ROWS, 2), 3.0, [3]), next_obs=None, truncated=[1, 0, 1, 0, 0])
+
+
 def test_unknown_bounds_are_taken_for_one_only_where_the_data_agree():
     assert build().action_space.low.tolist() == [-1, -1]
     with pytest.raises(BadInput, match=r"expected -1 to 1; the bounds are not known: give action_space"):

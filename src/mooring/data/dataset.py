@@ -87,14 +87,14 @@ class Dataset:
         where = where or name
         given = {"obs": obs, "action": action, "reward": reward, "terminated": terminated, "truncated": truncated}
         columns = checked_columns(given | {"next_obs": next_obs, "extra": extra or {}}, where)
+        columns["action"], space = validation.actions(columns["action"], action_space, where)
         if "next_obs" not in columns:
             columns = shifted(columns, where)
-        actions, space = validation.actions(columns["action"], action_space, where)
         last = columns["terminated"] | columns["truncated"]
         last[-1] = True
         data = cls(
             obs=columns["obs"],
-            action=actions,
+            action=columns["action"],
             reward=columns["reward"],
             next_obs=columns["next_obs"],
             continues=(~columns["terminated"]).astype(np.float32),

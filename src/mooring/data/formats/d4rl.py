@@ -78,13 +78,12 @@ def _environment(file: h5py.File) -> str | None:
 
 def _missing_timeouts(columns: dict[str, np.ndarray], limit: int | None, where: str) -> np.ndarray:
     """Where time limits must have been, in a file that does not say."""
-    terminals = columns["terminals"].astype(bool).reshape(-1)
     if limit is not None:
-        return _count_to(limit, terminals)
+        return _count_to(limit, columns["terminals"].astype(bool).reshape(-1))
     if "next_observations" in columns:
         stored, following = columns["next_observations"][:-1], columns["observations"][1:]
         jump = ~np.isclose(stored, following).reshape(len(stored), -1).all(axis=1)
-        return np.append(jump, False) & ~terminals
+        return np.append(jump, False)
     found = "has neither timeouts nor next_observations, and its time limit is not known"
     raise BadInput(where, found, fix="give horizon, the most steps of an episode")
 
@@ -94,4 +93,4 @@ def _count_to(limit: int, terminals: np.ndarray) -> np.ndarray:
     rows = np.arange(len(terminals))
     restarts = np.where(np.append(True, terminals[:-1]), rows, 0)
     since = rows - np.maximum.accumulate(restarts)
-    return (since % limit == limit - 1) & ~terminals
+    return since % limit == limit - 1
