@@ -60,6 +60,12 @@ def test_no_rows():
         build(obs=np.ones((0, 3)), next_obs=np.ones((0, 3)), action=np.ones((0, 2)), reward=[], terminated=[])
 
 
+def test_no_rows_of_integers():
+    none = np.zeros(0, int)
+    with pytest.raises(BadInput, match="no rows"):
+        build(obs=none, next_obs=none, action=none, reward=none, terminated=none)
+
+
 def test_a_dict_names_the_part():
     parts = {"hand": np.ones((ROWS, 2)), "eye": spoiled((ROWS, 2), np.nan, [4])}
     with pytest.raises(BadInput, match=r"obs\[eye\] holds NaN or infinity in 1 rows, first row 4"):

@@ -84,6 +84,10 @@ def test_findings():
     assert findings(walk(action=with_entry(data.action, slice(0, 30), 1.0))) == [("note", "action")]
 
 
+def test_episodes_of_one_step():
+    assert findings(walk(terminated=np.ones(ROWS), truncated=None)) == []
+
+
 def test_an_observation_far_out_is_named():
     rows = 5000
     obs = np.random.default_rng(1).normal(size=(rows, 2))

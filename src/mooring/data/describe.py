@@ -11,7 +11,7 @@ import numpy as np
 from mooring.data import catalog
 from mooring.data.dataset import Dataset
 from mooring.data.spaces import Bounds, DataSpace, Discrete
-from mooring.data.validation import label, parts
+from mooring.data.validation import label, parts, rows_with
 
 FAR = 30.0  # ours: standard deviations from the mean; sensors and simulators that blew up lie beyond
 SATURATED = 0.1  # ours: share of rows with an action at its bounds that is worth a note
@@ -98,7 +98,7 @@ def _rewards(data: Dataset) -> Iterator[Finding]:
 def _time_limits(data: Dataset) -> Iterator[Finding]:
     """Terminations that all come at one step look like time limits that were written as terminals."""
     ended = data.lengths[data.continues[data.ends] == 0]
-    if len(ended) > 2 and ended.min() == ended.max() == data.lengths.max():
+    if len(ended) > 2 and 1 < ended.min() == ended.max() == data.lengths.max():
         text = f"all {len(ended)} terminations come after {ended[0]} steps: are they time limits?"
         yield Finding("warning", "terminated", text)
 
@@ -108,7 +108,7 @@ def _continuity(data: Dataset) -> Iterator[Finding]:
     following = parts(data.obs)
     for part, array in parts(data.next_obs).items():
         differs = array[inner] != following[part][inner + 1]
-        broken = inner[differs.reshape(len(inner), -1).any(axis=1)]
+        broken = inner[rows_with(differs)]
         if len(broken):
             text = f"differs from the following row's obs within {len(broken)} rows, first row {broken[0]}"
             yield Finding("warning", label("next_obs", part), text)

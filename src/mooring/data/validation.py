@@ -28,13 +28,18 @@ def numeric(value: Any, field: str, where: str) -> np.ndarray:
     return array
 
 
+def rows_with(mask: np.ndarray) -> np.ndarray:
+    """The rows (indices of the first axis) in which any entry is true."""
+    return np.flatnonzero(mask.any(axis=tuple(range(1, mask.ndim))))
+
+
 def finite(array: np.ndarray, field: str, where: str) -> np.ndarray:
     """The array itself, or the first row and the count of rows that hold NaN or infinity."""
     if array.dtype.kind != "f":
         return array
     good = np.isfinite(array)
     if not good.all():
-        bad = np.flatnonzero(~good.reshape(len(array), -1).all(axis=1))
+        bad = rows_with(~good)
         raise BadInput(where, f"{field} holds NaN or infinity in {len(bad)} rows, first row {bad[0]}", "finite numbers")
     return array
 
@@ -47,7 +52,7 @@ def float32(array: np.ndarray, field: str, where: str) -> np.ndarray:
 
 def int32(array: np.ndarray, field: str, where: str) -> np.ndarray:
     limits = np.iinfo(np.int32)
-    bad = np.flatnonzero(((array < limits.min) | (array > limits.max)).reshape(len(array), -1).any(axis=1))
+    bad = rows_with((array < limits.min) | (array > limits.max))
     if len(bad):
         raise BadInput(where, f"{field} does not fit 32 bits in {len(bad)} rows, first row {bad[0]}")
     return np.ascontiguousarray(array, np.int32)

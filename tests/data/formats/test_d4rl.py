@@ -69,6 +69,8 @@ def test_without_timeouts_and_limit_a_jump_ends_an_episode(tmp_path):
     assert data.last.tolist() == [False, True, False, False, True, True]
     with pytest.raises(BadInput, match="its time limit is not known; give horizon"):
         read(write(tmp_path / "mine.hdf5", timeouts=None, next_observations=None))
+    with pytest.raises(BadInput, match="its time limit is not known; give horizon"):
+        read(write(tmp_path / "mine.hdf5", timeouts=None, next_observations=obs[1:]))
 
 
 def test_the_catalog_knows_the_limit_of_its_files(tmp_path):

@@ -16,6 +16,7 @@ import numpy as np
 
 from mooring.data import catalog
 from mooring.data.dataset import Dataset
+from mooring.data.validation import rows_with
 from mooring.errors import BadInput
 
 COLUMNS = ("observations", "actions", "rewards", "terminals", "next_observations", "timeouts")
@@ -80,11 +81,12 @@ def _missing_timeouts(columns: dict[str, np.ndarray], limit: int | None, where: 
     """Where time limits must have been, in a file that does not say."""
     if limit is not None:
         return _count_to(limit, columns["terminals"].astype(bool).reshape(-1))
-    if "next_observations" in columns:
-        stored, following = columns["next_observations"][:-1], columns["observations"][1:]
-        jump = ~np.isclose(stored, following).reshape(len(stored), -1).all(axis=1)
-        return np.append(jump, False)
-    found = "has neither timeouts nor next_observations, and its time limit is not known"
+    obs, next_obs = columns["observations"], columns.get("next_observations")
+    if next_obs is not None and next_obs.shape == obs.shape:
+        timeouts = np.zeros(len(obs), bool)
+        timeouts[rows_with(~np.isclose(next_obs[:-1], obs[1:]))] = True
+        return timeouts
+    found = "has no timeouts, no next_observations to tell them by, and its time limit is not known"
     raise BadInput(where, found, fix="give horizon, the most steps of an episode")
 
 
