@@ -36,9 +36,10 @@ class Critic(eqx.Module):
         action: int,
         hidden: tuple[int, ...],
         initial: Initializer = uniform,
+        last: Initializer | None = None,
         layer_norm: bool = False,
     ) -> "Critic":
-        return cls(MLP.of(key, obs + action, hidden, 1, initial=initial, layer_norm=layer_norm))
+        return cls(MLP.of(key, obs + action, hidden, 1, initial=initial, last=last, layer_norm=layer_norm))
 
     def __call__(self, obs: Float[Array, " O"], action: Float[Array, " A"]) -> Float[Array, ""]:
         return self.net(jnp.concatenate([obs, action]))[0]

@@ -15,12 +15,25 @@ from jaxtyping import Array, Float, Key
 Initializer = Callable[[Key[Array, ""], tuple[int, int]], tuple[Array, Array]]
 
 
+def uniform_within(bound: float) -> Initializer:
+    """Weights and biases uniform within `bound`: for last layers that should begin near zero."""
+
+    def draw(key: Key[Array, ""], shape: tuple[int, int]) -> tuple[Array, Array]:
+        weight_key, bias_key = jax.random.split(key)
+        weight = jax.random.uniform(weight_key, shape, minval=-bound, maxval=bound)
+        return weight, jax.random.uniform(bias_key, shape[1:], minval=-bound, maxval=bound)
+
+    return draw
+
+
 def uniform(key: Key[Array, ""], shape: tuple[int, int]) -> tuple[Array, Array]:
     """Weights and biases uniform within 1/sqrt(inputs): PyTorch's default, and so that of most published code."""
-    weight_key, bias_key = jax.random.split(key)
-    bound = shape[0] ** -0.5
-    weight = jax.random.uniform(weight_key, shape, minval=-bound, maxval=bound)
-    return weight, jax.random.uniform(bias_key, shape[1:], minval=-bound, maxval=bound)
+    return uniform_within(shape[0] ** -0.5)(key, shape)
+
+
+def biased(bias: float) -> Initializer:
+    """Weights uniform within 1/sqrt(inputs), every bias the same."""
+    return lambda key, shape: (uniform(key, shape)[0], jnp.full(shape[1:], bias))
 
 
 def orthogonal(scale: float = 2**0.5) -> Initializer:

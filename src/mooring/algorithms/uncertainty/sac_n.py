@@ -1,0 +1,123 @@
+"""SAC-N: soft actor-critic whose value is the smallest of N critics, which is low where the data says little.
+
+An, Moon, Kim and Song 2021, "Uncertainty-Based Offline Reinforcement Learning with Diversified Q-Ensemble",
+arXiv 2110.01548, section 3. SAC: Haarnoja et al. 2018, "Soft Actor-Critic Algorithms and Applications",
+arXiv 1812.05905; with N = 2 this is SAC, and it learns online from a replay buffer as it is.
+
+As in the published code, the three losses of one update all see the networks from before it. Departures: the target
+critics begin as copies of the critics, there as other random networks; the density of a squashed action is exact, there
+log(1 - a^2 + 1e-6).
+"""
+
+from typing import ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int, Key
+
+from mooring.losses import bellman_loss
+from mooring.networks.actors import SquashedGaussianActor
+from mooring.networks.critics import Critic, Ensemble, q_values
+from mooring.networks.mlp import biased, uniform_within
+from mooring.normalizer import Normalizer
+from mooring.policies import ActorPolicy
+from mooring.settings import Count, Positive, Real, Unit, Widths
+from mooring.types import ActionKind, Algorithm, Batch, Learner, Metrics, Spec, static, track
+
+
+class Agent(eqx.Module):
+    actor: Learner
+    critics: Learner
+    target: Ensemble
+    log_temperature: Learner
+    normalizer: Normalizer
+
+
+class SACN(Algorithm):
+    """The smallest of N critics: simple and strong on wide data; narrow data wants large N, and so much time."""
+
+    name: ClassVar[str] = "sac-n"
+    actions: ClassVar[tuple[ActionKind, ...]] = ("continuous",)
+
+    critics: Count = static(10)  # N; published code (10 for halfcheetah, 20 for walker2d, 200 to 500 for hopper)
+    discount: Unit = 0.99  # gamma; published code
+    target_entropy: Real = -1.0  # for each action dimension, of actions in [-1, 1]; SAC, table 1
+    learning_rate: Positive = 3e-4  # of actor, critics and temperature; published code
+    target_rate: Unit = 5e-3  # tau; published code
+    batch_size: Count = static(256)  # published code
+    hidden: Widths = static((256, 256, 256))  # published code
+    standardize: bool = static(False)  # standardize observations; published code
+
+    def init(self, key: Key[Array, ""], spec: Spec) -> Agent:
+        normalizer = Normalizer(spec, self.standardize)
+        sizes = (normalizer.features, normalizer.actions, self.hidden)
+        actor_key, critic_key = jax.random.split(key)
+        # how the networks begin: published code
+        actor = SquashedGaussianActor.of(actor_key, *sizes, biased(0.1), uniform_within(1e-3), (-5.0, 2.0))
+        make_critic = lambda k: Critic.of(k, *sizes, biased(0.1), uniform_within(3e-3))
+        critics = Ensemble.of(critic_key, self.critics, make_critic)
+        rate = optax.adam(self.learning_rate)
+        log_temperature = Learner.of(jnp.zeros(()), rate)
+        return Agent(Learner.of(actor, rate), Learner.of(critics, rate), critics, log_temperature, normalizer)
+
+    def update(self, agent: Agent, batch: Batch, key: Key[Array, ""], step: Int[Array, ""]) -> tuple[Agent, Metrics]:
+        batch = agent.normalizer.batch(batch)
+        rate = optax.adam(self.learning_rate)
+        actor_key, next_key = jax.random.split(key)
+        temperature = jnp.exp(agent.log_temperature.model)
+
+        actor, actor_metrics = agent.actor.descend(
+            rate, lambda pi: actor_loss(pi, agent.critics.model, batch, temperature, actor_key)
+        )
+        target_entropy = self.target_entropy * batch.action.shape[1]
+        log_temperature, temperature_metrics = agent.log_temperature.descend(
+            rate, lambda log_alpha: temperature_loss(log_alpha, actor_metrics["entropy"], target_entropy)
+        )
+        next_value = soft_value(agent.actor.model, agent.target, batch.next_obs, temperature, next_key)
+        target_q = batch.reward + self.discount * batch.continues * next_value
+        critics, critic_metrics = agent.critics.descend(rate, lambda q: bellman_loss(q, batch, target_q))
+        target = track(agent.target, critics.model, self.target_rate)
+        metrics = actor_metrics | temperature_metrics | critic_metrics
+        return Agent(actor, critics, target, log_temperature, agent.normalizer), metrics
+
+    def policy(self, agent: Agent) -> ActorPolicy:
+        return ActorPolicy(agent.actor.model, agent.normalizer)
+
+
+def sample_actions(
+    actor: SquashedGaussianActor, obs: Float[Array, "B O"], key: Key[Array, ""]
+) -> tuple[Float[Array, "B A"], Float[Array, " B"]]:
+    """One action of the actor for each row, and its log density."""
+    return jax.vmap(actor.sample_with_log_prob)(obs, jax.random.split(key, obs.shape[0]))
+
+
+def soft_value(
+    actor: SquashedGaussianActor,
+    critics: Ensemble,
+    obs: Float[Array, "B O"],
+    temperature: Float[Array, ""],
+    key: Key[Array, ""],
+) -> Float[Array, " B"]:
+    """Eq. 3 of SAC from one action of the actor, with the smallest of N: min_j Q_j(s, a) - alpha log pi(a|s)."""
+    action, log_prob = sample_actions(actor, obs, key)
+    return jnp.min(q_values(critics, obs, action), axis=0) - temperature * log_prob
+
+
+def actor_loss(
+    actor: SquashedGaussianActor, critics: Ensemble, batch: Batch, temperature: Float[Array, ""], key: Key[Array, ""]
+) -> tuple[Float[Array, ""], Metrics]:
+    """Eq. 7 of SAC with the smallest of N critics: the mean of alpha log pi(a|s) - min_j Q_j(s, a), a drawn from the actor."""
+    action, log_prob = sample_actions(actor, batch.obs, key)
+    q = jnp.min(q_values(critics, batch.obs, action), axis=0)
+    loss = jnp.mean(temperature * log_prob - q)
+    return loss, {"actor_loss": loss, "entropy": -jnp.mean(log_prob)}
+
+
+def temperature_loss(
+    log_temperature: Float[Array, ""], entropy: Float[Array, ""], target_entropy: Float[Array, ""] | float
+) -> tuple[Float[Array, ""], Metrics]:
+    """Eq. 18 of SAC with log alpha for alpha, as published code has it: it falls while entropy exceeds its target."""
+    loss = log_temperature * (entropy - target_entropy)
+    return loss, {"temperature_loss": loss, "temperature": jnp.exp(log_temperature)}
