@@ -19,7 +19,8 @@ class BadInput(ValueError):
 def unknown(kind: str, name: str, known: Iterable[str]) -> BadInput:
     """The error for a name that does not exist, with the nearest names that do."""
     known = sorted(set(known))
-    near = get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+    lower = {each.lower(): each for each in known}
+    near = [lower[each] for each in get_close_matches(name.lower(), lower, n=3, cutoff=0.5)]
     fix = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
     return BadInput(f"{kind} {name!r}", "does not exist", fix=fix)
 

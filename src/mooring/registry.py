@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from mooring.types import Algorithm
 
 PACKAGE = Path(__file__).parent
-BOTH = ("continuous", "discrete")
 NUMBERS = {name: get_args(kind) for name, kind in vars(settings).items() if get_origin(kind) is Annotated}
 NUMBERS |= {"float": get_args(settings.Real), "int": (int, settings.Range(-settings.INFINITE, settings.INFINITE))}
 WIDTHS = ("Widths", "tuple[int, ...]")
+KINDS = (*NUMBERS, *WIDTHS, "bool", "str")
 CITATION = re.compile(
     r'(?:(?P<method>[^":,.]+): )?(?P<authors>[^":]+? \d{4}), "(?P<title>[^"]+?),?"(?:, arXiv[: ](?P<arxiv>[\d.]+\d))?'
 )
@@ -50,6 +50,30 @@ class Setting:
     def option(self) -> str:
         """What sets it on the command line."""
         return "--" + self.name.replace("_", "-")
+
+    @property
+    def base(self) -> str:
+        """The kind where it is not None."""
+        return self.kind.removesuffix(" | None")
+
+    @property
+    def choices(self) -> tuple[Any, ...]:
+        """What a Literal may be; empty for other kinds."""
+        if not self.base.startswith("Literal["):
+            return ()
+        return ast.literal_eval(f"({self.base.removeprefix('Literal[').removesuffix(']')},)")
+
+    @property
+    def expected(self) -> str:
+        """What it may be, in words: "a number in [0, 1]", for one."""
+        if self.base in NUMBERS:
+            base, limits = NUMBERS[self.base]
+            words = f"a {'whole ' if base is int else ''}number{_within(limits)}"
+        elif self.choices:
+            words = " or ".join(str(choice) for choice in self.choices)
+        else:
+            words = {"bool": "true or false", "str": "text"}.get(self.base, "widths, as 256,256")
+        return words + (" or none" if self.base != self.kind else "")
 
     @property
     def sweepable(self) -> bool:
@@ -149,39 +173,40 @@ def load_class(entry: Entry) -> type[Algorithm]:
 
 def parse_setting(setting: Setting, text: str) -> Any:
     """The value that `text` stands for, checked against the setting's kind. Raises BadInput that names the option."""
-    kind = setting.kind.removesuffix(" | None")
-    if kind != setting.kind and text.lower() == "none":
+    if setting.base != setting.kind and text.lower() == "none":
         return None
-    if kind == "str":
+    if setting.base == "str":
         return text
-    if kind == "bool":
-        return _chosen(setting, text.lower(), {"true": True, "false": False})
-    if kind.startswith("Literal["):
-        return _chosen(setting, text, {str(value): value for value in _choices(kind)})
-    if kind in WIDTHS:
-        return tuple(_number(setting, part, int, settings.Range(1, settings.INFINITE)) for part in text.split(","))
-    return _number(setting, text, *NUMBERS[kind])
-
-
-def _chosen(setting: Setting, text: str, values: dict[str, Any]) -> Any:
-    if text not in values:
-        raise BadInput(setting.option, f"found {text!r}", " or ".join(values))
-    return values[text]
-
-
-def _number(setting: Setting, text: str, base: type, limits: settings.Range) -> float | int:
-    what = f"a {'whole ' if base is int else ''}number in {limits}"
     try:
-        number = base(text)
+        return _parsed(setting, text)
     except ValueError:
-        raise BadInput(setting.option, f"found {text!r}", what) from None
+        raise BadInput(setting.option, f"found {text!r}", setting.expected) from None
+
+
+def _parsed(setting: Setting, text: str) -> Any:
+    """The value. Raises ValueError where the text stands for none."""
+    if setting.base == "bool":
+        return bool(("false", "true").index(text.lower()))
+    if setting.choices:
+        return setting.choices[[str(choice) for choice in setting.choices].index(text)]
+    if setting.base in WIDTHS:
+        return tuple(_number(part, int, settings.Range(1, settings.INFINITE)) for part in text.split(","))
+    return _number(text, *NUMBERS[setting.base])
+
+
+def _number(text: str, base: type, limits: settings.Range) -> float | int:
+    number = base(text)
     if not limits.holds(number):
-        raise BadInput(setting.option, f"found {text!r}", what)
+        raise ValueError
     return number
 
 
-def _choices(kind: str) -> tuple[Any, ...]:
-    return ast.literal_eval(f"({kind.removeprefix('Literal[').removesuffix(']')},)")
+def _within(limits: settings.Range) -> str:
+    if limits.high < settings.INFINITE:
+        return f" in {limits}"
+    if limits.low > -settings.INFINITE:
+        return f" {'above' if limits.open_low else 'of at least'} {limits.low:g}"
+    return ""
 
 
 class _File:
@@ -251,12 +276,14 @@ def _users(reference: str) -> Entry:
 
 def _entry(file: _File, node: ast.ClassDef, reference: str, family: str) -> Entry:
     body = file.body(node)
+    if "actions" not in body:
+        raise BadInput(reference, "does not say which actions it takes", 'for one, actions = ("continuous",)')
     summary = (ast.get_docstring(node) or "").partition("\n")[0]
     return Entry(
         name=_literal(*body["name"]) if "name" in body else reference,
         reference=reference,
         family=family,
-        actions=tuple(_literal(*body["actions"])) if "actions" in body else BOTH,
+        actions=tuple(_literal(*body["actions"])),
         summary=summary,
         paper=_paper(ast.get_docstring(file.tree) or "", node.name),
         settings=tuple(_settings(body)),
@@ -268,7 +295,7 @@ def _settings(body: dict[str, tuple[_File, ast.AnnAssign | ast.Assign]]) -> Iter
     for name, (file, statement) in body.items():
         kind = ast.unparse(statement.annotation) if isinstance(statement, ast.AnnAssign) else ""
         base = kind.removesuffix(" | None")
-        if base in (*NUMBERS, *WIDTHS, "bool", "str") or base.startswith("Literal["):
+        if base in KINDS or base.startswith("Literal["):
             call = statement.value
             static = isinstance(call, ast.Call) and ast.unparse(call.func).endswith("static")
             yield Setting(name, kind, _literal(file, statement), static, file.comment(statement))

@@ -1,0 +1,61 @@
+"""The table of what each setting's seeds got."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mooring.cli.output import write, write_table
+
+HEADER = ("settings", "seeds>", "return: mean>", "score: mean>", "score: IQM>")
+
+
+def write_last_scores(members: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]) -> None:
+    """The scores of a run's last evaluation, if it has one."""
+    evaluations = [row for row in rows if row["kind"] == "evaluate"]
+    if evaluations:
+        last = evaluations[-1]
+        write_scores(members, last["return"], last.get("score"), f"after {last['step']:,} updates")
+
+
+def write_scores(
+    members: Sequence[Mapping[str, Any]], returns: Sequence[Any], scores: Sequence[Any] | None, title: str
+) -> None:
+    """One line for each combination of settings, with 95 % intervals over its seeds.
+
+    `returns` and `scores` hold a number, or one for each episode, for each member; each member is a mapping with
+    "seed" and "settings".
+    """
+    groups: dict[str, list[int]] = {}
+    for index, member in enumerate(members):
+        label = ", ".join(f"{name} {value:g}" for name, value in member["settings"].items())
+        groups.setdefault(label or "as given", []).append(index)
+    rows = [
+        (
+            label,
+            str(len(group)),
+            *_estimates([returns[i] for i in group], [scores[i] for i in group] if scores else None),
+        )
+        for label, group in groups.items()
+    ]
+    write_table(HEADER if scores else HEADER[:3], rows, title)
+    write("Brackets: 95 % intervals, over seeds; over episodes where there is one seed. Scores: 0 random, 100 expert.")
+
+
+def _estimates(returns: Sequence[Any], scores: Sequence[Any] | None) -> tuple[str, ...]:
+    from mooring.evaluation.statistics import iqm, mean
+
+    shown = [_estimate(returns, mean)]
+    return (*shown, _estimate(scores, mean), _estimate(scores, iqm)) if scores else tuple(shown)
+
+
+def _estimate(values: Sequence[Any], statistic: Any) -> str:
+    import numpy as np
+
+    from mooring.evaluation.statistics import summarize
+
+    array = np.asarray(values, float)
+    if not np.isfinite(array).all():
+        return f"{int((~np.isfinite(array)).sum())} of {array.size} diverged"
+    estimate = summarize(array, statistic)
+    return str(estimate) if np.isfinite(estimate.low) else f"{estimate.value:.1f}"
