@@ -28,9 +28,6 @@ class Run(eqx.Module):
     step: Int[Array, ""]
 
 
-RUN_AXES: Any = Run(agent=0, source=0, key=0, step=None)  # type: ignore[arg-type]
-
-
 def stack(members: Sequence[Any]) -> Any:
     """Equal pytrees as one, with a leading population axis."""
     return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *members)
@@ -75,9 +72,10 @@ def advance(
         state = source.feedback(run.source, batch, metrics)
         return Run(agent, state, run.key, run.step + 1), {k: jnp.mean(v) for k, v in metrics.items()}
 
-    every = partial(jax.vmap, in_axes=(0, RUN_AXES))
-    run = every(refreshed, out_axes=RUN_AXES)(algorithms, run)
-    step = jax.jit(every(once, out_axes=(RUN_AXES, 0)))  # traced once: for the shapes here and for the loop below
+    axes = eqx.tree_at(lambda run: run.step, jax.tree.map(lambda _: 0, run), None)
+    every = partial(jax.vmap, in_axes=(0, axes))
+    run = every(refreshed, out_axes=axes)(algorithms, run)
+    step = jax.jit(every(once, out_axes=(axes, 0)))  # traced once: for the shapes here and for the loop below
     zeros = jax.tree.map(lambda m: jnp.zeros(m.shape), jax.eval_shape(step, algorithms, run)[1])
 
     def body(_: Array, carry: tuple[Run, Metrics, Metrics]) -> tuple[Run, Metrics, Metrics]:
