@@ -13,6 +13,7 @@ from mooring.errors import BadInput, unknown
 from mooring.user_files import is_reference, load_object
 
 QUICKSTART = Path(__file__).with_name("quickstart.npz")
+POINTMASS = ("pointmass-easy", "pointmass-medium", "pointmass-hard")
 PICKLES = (".pkl", ".pickle", ".p")
 
 
@@ -22,7 +23,8 @@ def load(source: str | Path | Dataset, **options: Any) -> Dataset:
     - a file `.hdf5` or `.h5` (D4RL's layout) or `.npz`, or the folder of a Minari data set;
     - `minari:NAME`, a data set in Minari's own folder;
     - `my_data.py:function`, which is called with `options` and returns a Dataset;
-    - "quickstart", the embedded one, or a name of D4RL such as hopper-medium-v2, looked for in `folders()`;
+    - "quickstart", the embedded one; "pointmass-easy", "-medium" or "-hard", which `data.pointmass` makes;
+    - a name of D4RL such as hopper-medium-v2, looked for in `folders()`;
     - a Dataset, which is returned as it is.
 
     For the others `options` are what `Dataset.build` takes beside columns: name, env, score_range, horizon,
@@ -38,6 +40,8 @@ def load(source: str | Path | Dataset, **options: Any) -> Dataset:
         return _from_function(text, options)
     if text == "quickstart":
         return _read_file(QUICKSTART, {"name": "quickstart", **options})
+    if text in POINTMASS:
+        return _pointmass()(text.removeprefix("pointmass-"), **options)
     if path.is_dir():
         return _minari()(path, **options)
     if path.suffix or path.exists():
@@ -55,7 +59,7 @@ def folders() -> list[Path]:
 def _located(name: str) -> Path:
     """The file of a catalog name."""
     if name not in catalog.entries():
-        raise unknown("data set", name, ["quickstart", *catalog.entries()])
+        raise unknown("data set", name, ["quickstart", *POINTMASS, *catalog.entries()])
     wanted = (f"{name}.hdf5", catalog.find(name).file)
     for folder in folders():
         for file in wanted:
@@ -94,6 +98,12 @@ def _minari() -> Callable[..., Dataset]:
     from mooring.data.formats import minari
 
     return minari.read
+
+
+def _pointmass() -> Callable[..., Dataset]:
+    from mooring.data import pointmass
+
+    return pointmass.make
 
 
 def _from_function(reference: str, options: dict[str, Any]) -> Dataset:
