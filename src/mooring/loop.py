@@ -47,7 +47,9 @@ def start(algorithms: Algorithm, source: Source, spec: Spec, keys: Key[Array, " 
         return algorithm.init(agent_key, spec), source.init(source_key), run_key
 
     agent, state, run_keys = jax.vmap(one)(algorithms, keys)
-    return Run(agent, state, run_keys, jnp.zeros((), jnp.int32))
+    run = Run(agent, state, run_keys, jnp.zeros((), jnp.int32))
+    # weak types (as of jnp.full(n, 0.1)) would turn strong in an update, and `advance` would compile once more
+    return jax.tree.map(lambda leaf: jax.lax.convert_element_type(leaf, leaf.dtype), run)
 
 
 @partial(jax.jit, donate_argnames="run")

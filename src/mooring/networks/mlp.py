@@ -33,7 +33,7 @@ def uniform(key: Key[Array, ""], shape: tuple[int, int]) -> tuple[Array, Array]:
 
 def biased(bias: float) -> Initializer:
     """Weights uniform within 1/sqrt(inputs), every bias the same."""
-    return lambda key, shape: (uniform(key, shape)[0], jnp.full(shape[1:], bias))
+    return lambda key, shape: (uniform(key, shape)[0], jnp.full(shape[1:], bias, jnp.float32))
 
 
 def orthogonal(scale: float = 2**0.5) -> Initializer:
