@@ -81,7 +81,7 @@ def test_find_says_what_is_near_and_what_fits():
         find("dqn", "continuous")
     with pytest.raises(BadInput, match=r"'td3-bc': takes continuous actions, .* use bc, "):
         find("td3-bc", "discrete")
-    with pytest.raises(BadInput, match="did you mean DQN\?"):
+    with pytest.raises(BadInput, match="did you mean DQN"):
         find_class("dqn", "DQ")
     with pytest.raises(BadInput, match="setting of iql 'expectle': does not exist; did you mean expectile"):
         find("iql").setting("expectle")

@@ -6,6 +6,7 @@ from mooring import registry
 from mooring.cli.output import write, write_table
 from mooring.cli.parsing import Parser, shown
 from mooring.registry import Entry
+from mooring.user_files import is_reference
 
 
 def run(words: Sequence[str]) -> int:
@@ -36,7 +37,9 @@ def _describe(entry: Entry) -> None:
     write(f"{entry.class_name}: {entry.summary}")
     if entry.paper:
         write(f'{entry.paper.authors}, "{entry.paper.title}"{_arxiv(entry)}')
-    write(f"Actions: {', '.join(entry.actions)}. In Python: {entry.reference.replace(':', '.')}")
+    module, _, name = entry.reference.rpartition(":")
+    imported = "" if is_reference(entry.reference) else f" In Python: from {module} import {name}"
+    write(f"Actions: {', '.join(entry.actions)}.{imported}")
     rows = [
         (
             setting.name,

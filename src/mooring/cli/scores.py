@@ -30,32 +30,22 @@ def write_scores(
     for index, member in enumerate(members):
         label = ", ".join(f"{name} {value:g}" for name, value in member["settings"].items())
         groups.setdefault(label or "as given", []).append(index)
+    columns = [(returns, "mean")] if scores is None else [(returns, "mean"), (scores, "mean"), (scores, "iqm")]
     rows = [
-        (
-            label,
-            str(len(group)),
-            *_estimates([returns[i] for i in group], [scores[i] for i in group] if scores else None),
-        )
+        (label, str(len(group)), *(_estimate([values[i] for i in group], statistic) for values, statistic in columns))
         for label, group in groups.items()
     ]
-    write_table(HEADER if scores else HEADER[:3], rows, title)
+    write_table(HEADER[: 2 + len(columns)], rows, title)
     write("Brackets: 95 % intervals, over seeds; over episodes where there is one seed. Scores: 0 random, 100 expert.")
 
 
-def _estimates(returns: Sequence[Any], scores: Sequence[Any] | None) -> tuple[str, ...]:
-    from mooring.evaluation.statistics import iqm, mean
-
-    shown = [_estimate(returns, mean)]
-    return (*shown, _estimate(scores, mean), _estimate(scores, iqm)) if scores else tuple(shown)
-
-
-def _estimate(values: Sequence[Any], statistic: Any) -> str:
+def _estimate(values: Sequence[Any], statistic: str) -> str:
     import numpy as np
 
-    from mooring.evaluation.statistics import summarize
+    from mooring.evaluation import statistics
 
     array = np.asarray(values, float)
     if not np.isfinite(array).all():
         return f"{int((~np.isfinite(array)).sum())} of {array.size} diverged"
-    estimate = summarize(array, statistic)
+    estimate = statistics.summarize(array, getattr(statistics, statistic))
     return str(estimate) if np.isfinite(estimate.low) else f"{estimate.value:.1f}"

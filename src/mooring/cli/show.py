@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mooring.cli.output import write, write_json, write_table
+from mooring.cli.output import write_json, write_table
 from mooring.cli.parsing import Parser, shown
 from mooring.cli.scores import write_last_scores
 

@@ -172,9 +172,13 @@ def _parser(settings: dict[str, Setting]) -> Parser:
 
 def _seeds(text: str) -> int | list[int]:
     """ "4" is a number of seeds; "3,5" and "3," are seeds."""
-    setting = Setting("seeds", "int")
-    parts = [parse_setting(setting, part) for part in text.split(",") if part]
-    return parts if "," in text else parts[0]
+    try:
+        seeds = [int(part) for part in text.split(",") if part]
+    except ValueError:
+        seeds = []
+    if not seeds:
+        raise BadInput("--seeds", f"found {text!r}", "how many, as 4, or which, as 3,5")
+    return seeds if "," in text else seeds[0]
 
 
 def _sweep(texts: Iterable[str], settings: dict[str, Setting]) -> dict[str, list[float]]:
