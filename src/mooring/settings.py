@@ -4,7 +4,8 @@ The command line reads these names from the algorithms' source, so this file imp
 """
 
 from dataclasses import fields
-from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from mooring.errors import BadInput
 
@@ -16,7 +17,7 @@ class Range(NamedTuple):
     high: float
     open_low: bool = False
 
-    def holds(self, value: float) -> bool:
+    def holds(self, value: float | int) -> bool:
         return self.low <= value <= self.high and not (self.open_low and value == self.low)
 
     def __str__(self) -> str:
@@ -38,7 +39,7 @@ def check(holder: Any) -> None:
     """Refuses a setting of the wrong type or out of its range. Traced and stacked values pass."""
     hints = get_type_hints(type(holder), include_extras=True)
     for field in fields(holder):
-        kind, value = hints[field.name], getattr(holder, field.name)
+        kind, value = _given(hints[field.name]), getattr(holder, field.name)
         where = f"{type(holder).__name__}.{field.name}"
         if get_origin(kind) is Annotated and isinstance(value, (int, float)):
             base, limits = get_args(kind)
@@ -54,3 +55,9 @@ def check(holder: Any) -> None:
             isinstance(value, tuple) and value and all(isinstance(w, int) and w > 0 for w in value)
         ):
             raise BadInput(where, f"found {value!r}", "a tuple of widths of at least 1, as (256, 256)")
+
+
+def _given(kind: Any) -> Any:
+    """What an optional setting is when it is given: `Real` for `Real | None`."""
+    options = get_args(kind) if get_origin(kind) in (Union, UnionType) else ()
+    return options[0] if options[1:] == (NoneType,) else kind

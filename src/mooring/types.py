@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
@@ -63,6 +64,7 @@ class Spec(eqx.Module):
     reward_scale: Float[Array, ""]  # learning sees reward_scale * reward + reward_shift; scores see the reward
     reward_shift: Float[Array, ""]
     horizon: int = eqx.field(static=True)  # most steps of an episode
+    best_return: Float[Array, ""] = eqx.field(default_factory=lambda: scalar(math.nan))  # raw; of logged episodes
 
 
 class Batch(eqx.Module):

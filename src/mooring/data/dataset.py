@@ -155,7 +155,7 @@ class Dataset:
         action = _described(self.action, self.action_space)
         assert not isinstance(action, types.Image)
         scale, shift = types.scalar(self.reward_scale), types.scalar(self.reward_shift)
-        return types.Spec(obs, action, scale, shift, self.horizon)
+        return types.Spec(obs, action, scale, shift, self.horizon, types.scalar(float(self.returns.max())))
 
     def column(self, name: str) -> np.ndarray:
         """A column by name: one of `extra`, or one that follows from the others.
