@@ -1,0 +1,70 @@
+"""Remakes the data set that the quickstart trains on: every third episode of a SAC run on HalfCheetah from scratch.
+
+    python benchmarks/quickstart_data.py --out src/mooring/data/quickstart.npz
+
+SAC (here: SAC-N with two critics) begins with 5 episodes of uniformly random actions, then makes one update for each
+step. What it lived through, from random to skilled, is what a log often looks like: good and bad behavior mixed.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+import mooring
+from mooring.algorithms.uncertainty.sac_n import SACN
+from mooring.data import Dataset, Episode, save_npz
+from mooring.data.spaces import Bounds
+from mooring.environments.making import make
+from mooring.hooks.collect import Collect
+from mooring.sources import Replay
+
+ENV = "HalfCheetah-v5"
+
+
+def random_episodes(episodes: int, seed: int) -> list[Episode]:
+    """Episodes of uniformly random actions."""
+    env = make(ENV)
+    env.action_space.seed(seed)
+    played = []
+    for episode in range(episodes):
+        obs, actions, rewards, over = [env.reset(seed=seed + episode)[0]], [], [], False
+        while not over:
+            actions.append(env.action_space.sample())
+            after, reward, terminated, truncated, _ = env.step(actions[-1])
+            obs.append(after)
+            rewards.append(reward)
+            over = terminated or truncated
+        played.append(Episode(np.stack(obs), np.stack(actions), np.array(rewards), terminated))
+    env.close()
+    return played
+
+
+def dataset(episodes: list[Episode]) -> Dataset:
+    return Dataset.from_episodes(episodes, name="quickstart", env=ENV, action_space=Bounds.of(-1, 1, 6), horizon=1000)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=115_000, help="steps and updates of SAC after the random ones")
+    parser.add_argument("--every", type=int, default=3, help="keep one episode in so many")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+
+    first = random_episodes(5, given.seed)
+    algorithm = SACN(critics=2, hidden=(256, 256))
+    collect = Collect(ENV, every=50, steps=50, seed=given.seed)
+    replay = Replay.of(dataset(first), capacity=given.steps + 10_000)
+    mooring.train(
+        algorithm, dataset(first), given.steps, seeds=[given.seed], source=replay, hooks=[collect], progress=True
+    )
+    lived = first + collect.players[0].ended
+    collect.close()
+    save_npz(dataset(lived[:: given.every]), given.out)
+    returns = [episode.reward.sum() for episode in lived]
+    print(f"{len(lived)} episodes, returns {np.round(returns[:: given.every])}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,230 @@
+"""`train`: the one way to train, for every algorithm, its stages first; and the session that hooks see."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import jax
+import numpy as np
+
+from mooring import loop
+from mooring.data import load
+from mooring.data.dataset import Dataset
+from mooring.errors import BadInput
+from mooring.hooks import Hook
+from mooring.hooks.evaluate import Evaluate
+from mooring.hooks.log import Logger, make_loggers
+from mooring.hooks.progress import Progress
+from mooring.population import Member, members, stacked
+from mooring.runs import MAIN, RunFolder, describe_algorithm, describe_data, versions
+from mooring.types import Algorithm, Discrete, Policy, Source, Spec
+
+
+@dataclass
+class Session:
+    """What hooks see of the training of a stage. A hook may replace `run` (to add rows to a replay buffer, say)."""
+
+    stage: str  # "main", or the field of the algorithm that the stage fills
+    algorithms: Algorithm  # stacked
+    source: Source
+    run: loop.Run
+    step: int  # updates made so far
+    steps: int
+    spec: Spec
+    members: list[Member]
+    rows: list[dict[str, Any]]
+    loggers: Sequence[Logger]
+
+    def policies(self) -> Policy:
+        """Every member's policy as it stands, stacked."""
+        return loop.policies(self.algorithms, self.run.agent)
+
+    def score(self) -> float | None:
+        """The population's mean in the last evaluation: normalized where the environment has a range, else raw."""
+        scores = [row.get("score", row["return"]) for row in self.rows if row["kind"] == "evaluate"]
+        return float(np.mean(scores[-1])) if scores else None
+
+    def log(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
+        """Writes one row; each value holds one number for each member."""
+        numbers = {name: np.asarray(value, np.float64).tolist() for name, value in values.items()}
+        row = {"stage": self.stage, "step": step, "kind": kind, **numbers}
+        self.rows.append(row)
+        for logger in self.loggers:
+            logger.write(row)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training leaves: every member's policy, the whole run, and the rows that were logged."""
+
+    algorithms: Algorithm  # stacked, the stages' results among the fields
+    run: loop.Run
+    spec: Spec
+    members: list[Member]
+    rows: list[dict[str, Any]]
+    folder: Path | None
+
+    @property
+    def policies(self) -> Policy:
+        """Every member's policy, stacked: what `evaluate` takes."""
+        return loop.policies(self.algorithms, self.run.agent)
+
+    def policy(self, member: int = 0) -> Policy:
+        """One member's policy."""
+        return loop.member(self.policies, member)
+
+
+def train(
+    algorithm: Algorithm,
+    data: Dataset | str | Path,
+    steps: int,
+    *,
+    seeds: int | Sequence[int] = 1,
+    sweep: Mapping[str, Sequence[float]] | None = None,
+    env: str | None = None,
+    evaluate_every: int | None = None,
+    episodes: int = 10,
+    folder: str | Path | None = None,
+    resume: bool = False,
+    save_every: int = 10_000,
+    chunk: int = 1000,
+    log: Sequence[str] = (),
+    progress: bool = False,
+    hooks: Sequence[Hook] = (),
+    source: Source | None = None,
+) -> Trained:
+    """Trains a population of `algorithm` on logged data, all members in one compiled program.
+
+    Members are all `seeds` (4 means 0 .. 3) with all combinations of `sweep`, as in {"expectile": [0.7, 0.9]}.
+    Stages of the algorithm are trained first. Exactly `steps` updates are made, in chunks of `chunk`, after each of
+    which metrics are logged. With `evaluate_every` the policies play `episodes` episodes each in `env` (a Gymnasium
+    id; else the data's own) every so many updates and at the end. With `folder` all that happens is kept there,
+    and with `resume` a run that was killed goes on from its last checkpoint (every `save_every` updates) and ends
+    bit for bit where an unbroken one ends. `log` names further loggers: "tensorboard", "wandb". `source`
+    takes the place of the algorithm's own source of batches.
+
+    Raises BadInput where the data, the settings, the environment or the folder do not fit.
+    """
+    logged = load(data)
+    check_actions(algorithm, logged)
+    for name, count in (("steps", steps), ("chunk", chunk), ("save_every", save_every), ("episodes", episodes)):
+        if count < 1:
+            raise BadInput(name, f"found {count}", "at least 1")
+    population = members(seeds, sweep)
+    env = env or logged.env
+    config = {
+        "algorithm": describe_algorithm(algorithm),
+        "data": describe_data(logged),
+        "members": [asdict(member) for member in population],
+        "chunk": chunk,
+        "save_every": save_every,
+        "evaluate": {"env": env, "every": evaluate_every, "episodes": episodes},
+        "steps": steps,
+        "versions": versions(),
+        "command": sys.argv,
+    }
+    with ExitStack() as stack:
+        if evaluate_every:
+            if not env:
+                raise BadInput(logged.name, "names no environment", fix="name one to evaluate in (env)")
+            evaluate = Evaluate(evaluate_every, env, len(population), episodes)
+            hooks = [*hooks, stack.enter_context(closing(evaluate))]
+        run_folder = RunFolder(Path(folder)) if folder else None
+        stages = [stage.field for stage in algorithm.stages()]
+        rows = run_folder.open(config, resume, stages) if run_folder else []
+        loggers = [stack.enter_context(closing(logger)) for logger in make_loggers(log, run_folder, config)]
+        bar = stack.enter_context(closing(Progress(enabled=progress)))
+        trainer = Trainer(algorithm, logged, population, run_folder, save_every, chunk, rows, loggers, bar)
+        return trainer.train(steps, source, hooks)
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """Trains an algorithm's stages and then the algorithm, each with `fit`."""
+
+    algorithm: Algorithm
+    data: Dataset
+    population: list[Member]
+    folder: RunFolder | None
+    save_every: int
+    chunk: int
+    rows: list[dict[str, Any]]
+    loggers: Sequence[Logger]
+    bar: Progress
+
+    @cached_property
+    def spec(self) -> Spec:
+        return self.data.spec()
+
+    def train(self, steps: int, source: Source | None, hooks: Sequence[Hook]) -> Trained:
+        """All stages, in order, then the algorithm itself."""
+        algorithms = stacked(self.algorithm, self.population)
+        for index, (name, algorithm, stage_steps) in enumerate(self.algorithm.stages()):
+            of_stage = jax.vmap(lambda each, index=index: each.stages()[index].algorithm)(algorithms)
+            session = self.fit(name, of_stage, algorithm.source(self.data), stage_steps)
+            algorithms = replace(algorithms, **{name: loop.results(of_stage, session.run.agent)})
+        session = self.fit(MAIN, algorithms, source or self.algorithm.source(self.data), steps, hooks)
+        for hook in hooks:
+            hook.settle(session, before=steps + 1)
+        folder = self.folder.path if self.folder else None
+        return Trained(algorithms, session.run, self.spec, self.population, self.rows, folder)
+
+    def fit(self, stage: str, algorithms: Algorithm, source: Source, steps: int, hooks: Sequence[Hook] = ()) -> Session:
+        """Trains one stage from its start or its last checkpoint to exactly `steps` updates."""
+        session = self._begin(stage, algorithms, source, steps, hooks)
+        cadence = [self.chunk, self.save_every, *(hook.every for hook in hooks)]
+        while session.step < steps:
+            stop = min(steps, *(session.step - session.step % every + every for every in cadence))
+            updates = stop - session.step
+            session.run, metrics = loop.advance(algorithms, source, session.run, updates)
+            session.step = stop
+            session.log("train", stop, metrics)
+            for hook in hooks:
+                if stop % hook.every == 0 or stop == steps:
+                    hook(session)
+            if stop % self.save_every == 0 or stop == steps:
+                self._save(session, hooks)
+            self.bar.update(stage, stop, steps, session.score())
+        return session
+
+    def _begin(self, stage: str, algorithms: Algorithm, source: Source, steps: int, hooks: Sequence[Hook]) -> Session:
+        keys = loop.keys_of([member.seed for member in self.population], salt=crc32(stage.encode()))
+        start = partial(loop.start, algorithms, source, self.spec, keys)
+        saved = self.folder.load_run(stage, jax.eval_shape(start)) if self.folder else None
+        run = saved or start()
+        step = int(run.step)
+        if step > steps:
+            raise BadInput(f"stage {stage}", f"has made {step} updates already", f"at most {steps}")
+        session = Session(
+            stage, algorithms, source, run, step, steps, self.spec, self.population, self.rows, self.loggers
+        )
+        if saved:
+            for hook in hooks:
+                hook.resumed(session)
+        return session
+
+    def _save(self, session: Session, hooks: Sequence[Hook]) -> None:
+        if not self.folder:
+            return
+        for hook in hooks:
+            hook.settle(session, before=session.step)
+        if session.stage == MAIN:
+            self.folder.save_policies(session.policies(), self.algorithm, self.spec, self.population)
+        self.folder.save_run(session.stage, session.run, session.step)
+
+
+def check_actions(algorithm: Algorithm, data: Dataset) -> None:
+    """Refuses an algorithm for discrete actions on continuous ones, and the reverse."""
+    kind = "discrete" if isinstance(data.action_space, Discrete) else "continuous"
+    if kind not in algorithm.actions:
+        found = f"{algorithm.name} is for {' and '.join(algorithm.actions)} actions"
+        raise BadInput(
+            data.name, f"its actions are {kind}, and {found}", fix="`mooring algorithms` lists those that fit"
+        )
