@@ -89,4 +89,4 @@ class Ensemble(eqx.Module):
 
 def q_values(critics: Ensemble, obs: Float[Array, "B O"], action: Shaped[Array, "B ..."]) -> Float[Array, "N B"]:
     """Every member's Q of every row."""
-    return jax.vmap(critics, out_axes=1)(obs, action)
+    return jax.vmap(lambda member: jax.vmap(member)(obs, action))(critics.members)  # members outside: fewer transposes
