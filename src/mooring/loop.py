@@ -64,11 +64,11 @@ def advance(
     """
 
     def refreshed(algorithm: Algorithm, run: Run) -> Run:
-        key = jax.random.fold_in(jax.random.fold_in(run.key, run.step), 1)
+        _, _, key = keys_at_step(run)
         return Run(run.agent, source.refresh(run.source, algorithm, run.agent, key), run.key, run.step)
 
     def once(algorithm: Algorithm, run: Run) -> tuple[Run, Metrics]:
-        sample_key, update_key = jax.random.split(jax.random.fold_in(run.key, run.step))
+        sample_key, update_key, _ = keys_at_step(run)
         batch = source.sample(run.source, sample_key, algorithm.batch_size)
         agent, metrics = algorithm.update(run.agent, batch, update_key, run.step)
         state = source.feedback(run.source, batch, metrics)
@@ -100,6 +100,11 @@ def results(algorithms: Algorithm, agents: Any) -> Any:
 def policies(algorithms: Algorithm, agents: Any) -> Any:
     """Every member's policy, stacked."""
     return jax.vmap(lambda algorithm, agent: algorithm.policy(agent))(algorithms, agents)
+
+
+def keys_at_step(run: Run) -> Key[Array, "3"]:
+    """To sample, to update and to refresh with. One split, since fold_in(key, i) is what split(key)[i] is."""
+    return jax.random.split(jax.random.fold_in(run.key, run.step), 3)
 
 
 def keys_of(seeds: Sequence[int], salt: int = 0) -> Key[Array, " P"]:
