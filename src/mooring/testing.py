@@ -276,9 +276,11 @@ def _check_chunks(algorithm: Algorithm, data: Dataset) -> Run:
     """Also that numbers stay finite. Returns the run."""
     label = type(algorithm).__name__
     run, metrics = _train([algorithm], data, [0])
-    for path, leaf in jax.tree.leaves_with_path(run.agent):
+    first = jax.tree.leaves(_start([algorithm], data, [0]).agent)
+    for (path, leaf), before in zip(jax.tree.leaves_with_path(run.agent), first, strict=True):
         if jnp.issubdtype(leaf.dtype, jnp.floating):
-            _require(bool(jnp.all(jnp.isfinite(leaf))), f"{label}: agent{_name(path)} is not finite after training")
+            fine = jnp.isfinite(leaf) | (leaf == before)  # an unbounded space's limits are infinite
+            _require(bool(jnp.all(fine)), f"{label}: agent{_name(path)} is not finite after training")
     for name, value in metrics.items():
         _require(not bool(jnp.any(jnp.isinf(value))), f"{label}: metric {name} is infinite")
     _require(any(bool(jnp.all(jnp.isfinite(value))) for value in metrics.values()), f"{label}: no metric is a number")
