@@ -58,11 +58,16 @@ def population(policies: Policy) -> int:
     return len(leaves[0]) if leaves else 1
 
 
-def spec_of(policies: Policy) -> Spec | None:
-    """The spaces that a policy, or the first of a population, was made for: those of the normalizer that it carries."""
-    found = jax.tree.leaves(policies, is_leaf=lambda node: isinstance(node, Normalizer))
-    spec = next((node.spec for node in found if isinstance(node, Normalizer)), None)
-    return member(spec, 0) if spec is not None and spec.reward_scale.ndim else spec
+def is_population(policies: Policy) -> bool:
+    """Whether the normalizer that the policies carry is stacked. A policy without one is taken for a single one."""
+    spec = _spec(policies)
+    return spec is not None and spec.reward_scale.ndim == 1
+
+
+def _spec(policies: Policy) -> Spec | None:
+    """The spaces that policies were made for, stacked as they are: those of the normalizer that they carry."""
+    nodes = jax.tree.leaves(policies, is_leaf=lambda node: isinstance(node, Normalizer))
+    return next((node.spec for node in nodes if isinstance(node, Normalizer)), None)
 
 
 class Environments:
@@ -88,9 +93,9 @@ class Environments:
 
     def rollout(self, policies: Policy, seed: int = 0, sampled: bool = False) -> Returns:
         """One episode in each environment; see `rollout`."""
-        spec = spec_of(policies)
+        spec = _spec(policies)
         if spec is not None:
-            check_spaces(self.envs[0], spec)
+            check_spaces(self.envs[0], member(spec, 0))
         key = jax.random.key(seed) if sampled else None
         obs = self._reset(seed)
         memory = _begin(policies, *self.shape)

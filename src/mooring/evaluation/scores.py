@@ -1,0 +1,133 @@
+"""`evaluate`: policies in, raw returns and normalized scores with intervals out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from mooring.data.catalog import normalized, score_range_of_env
+from mooring.environments.making import versions
+from mooring.errors import BadInput
+from mooring.evaluation.rollouts import Returns, is_population, rollout
+from mooring.evaluation.statistics import Estimate, Statistic, iqm, mean, summarize
+from mooring.loop import stack
+from mooring.types import Policy
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What P policies got in E episodes each, and all that is needed to get it again.
+
+    `returns` are raw and undiscounted, in float64; NaN where a policy's action was not finite. `score_range` holds
+    the returns of a random and of an expert policy, where they are known. `versions` are those of the simulator.
+    """
+
+    env: str
+    returns: Float64[np.ndarray, "P E"]
+    lengths: Int64[np.ndarray, "P E"]
+    score_range: tuple[float, float] | None
+    seed: int
+    sampled: bool
+    versions: dict[str, str]
+
+    @classmethod
+    def of(cls, played: Returns, env: str, seed: int, sampled: bool) -> Evaluation:
+        """Episodes that were played here and now."""
+        return cls(env, played.returns, played.lengths, score_range_of_env(env), seed, sampled, versions())
+
+    @property
+    def scores(self) -> Float64[np.ndarray, "P E"] | None:
+        """Normalized: 0 is the random policy and 100 the expert. None where the environment has no such range."""
+        return None if self.score_range is None else normalized(self.returns, self.score_range)
+
+    @property
+    def iqm(self) -> Estimate | None:
+        """Interquartile mean over members, of scores where there are any, else of returns. None if one diverged."""
+        return self._estimate(iqm)
+
+    @property
+    def mean(self) -> Estimate | None:
+        """As `iqm`, but the mean."""
+        return self._estimate(mean)
+
+    def _estimate(self, statistic: Statistic) -> Estimate | None:
+        values = self.returns if self.scores is None else self.scores
+        return summarize(values, statistic) if np.isfinite(values).all() else None
+
+    def table(self) -> Table:
+        """For rich: each member's means, then IQM and mean over members with 95 % intervals."""
+        from rich.table import Table
+
+        columns = {"steps": self.lengths, "return": self.returns}
+        if self.scores is not None:
+            columns["score"] = self.scores
+        estimates = f"{list(columns)[-1]}: IQM {self.iqm or 'diverged'}, mean {self.mean or 'diverged'}"
+        members, episodes = self.returns.shape
+        table = Table(title=f"{self.env}, {episodes} episodes each", caption=f"{estimates}, 95 % intervals")
+        table.add_column("policy")
+        for name in columns:
+            table.add_column(name, justify="right")
+        for index in range(members):
+            table.add_row(str(index), *(f"{column[index].mean():.1f}" for column in columns.values()))
+        return table
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as values that JSON knows: null stands for what is unknown or not finite."""
+        estimates = {name: each and asdict(each) for name, each in (("iqm", self.iqm), ("mean", self.mean))}
+        return dict(_finite(asdict(self) | {"scores": self.scores} | estimates))
+
+
+def evaluate(
+    policies: Policy | Sequence[Policy] | str | Path,
+    env: str | None = None,
+    episodes: int = 10,
+    seed: int = 0,
+    sampled: bool = False,
+) -> Evaluation:
+    """Plays `episodes` episodes with each policy in the Gymnasium environment `env`.
+
+    `policies` is one policy, a list of them, a stacked population, a file that holds a policy, or the folder of a
+    run (whose environment is the default). Policies act greedily, or as they were trained to explore where `sampled`.
+
+    Raises BadInput where the environment is unknown, fails, or is not what the policies were made for.
+    """
+    if isinstance(policies, str | Path):
+        policies, own_env = _loaded(Path(policies))
+        env = env or own_env
+    if env is None:
+        raise BadInput("evaluate", "no environment is given", "env, a Gymnasium id")
+    played = rollout(_stacked(policies), env, episodes, seed, sampled)
+    return Evaluation.of(played, env, seed, sampled)
+
+
+def _loaded(path: Path) -> tuple[Policy, str | None]:
+    """The policies of a run's folder, or the one in a file; and the environment that the run was about."""
+    from mooring.runs import RunFolder, load_policies, load_policy
+
+    if not path.is_dir():
+        return load_policy(path), None
+    return load_policies(path)[0], RunFolder(path).config()["evaluate"]["env"]
+
+
+def _stacked(policies: Policy | Sequence[Policy]) -> Policy:
+    """As a population."""
+    if isinstance(policies, Policy):
+        return policies if is_population(policies) else stack([policies])
+    return stack(policies)
+
+
+def _finite(value: Any) -> Any:
+    """With lists for arrays, and None for numbers that are not finite."""
+    if isinstance(value, dict):
+        return {name: _finite(part) for name, part in value.items()}
+    if isinstance(value, np.ndarray | list | tuple):
+        return [_finite(part) for part in (value.tolist() if isinstance(value, np.ndarray) else value)]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
