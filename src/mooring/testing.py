@@ -240,7 +240,7 @@ def branches(algorithm: Algorithm, data: Dataset) -> tuple[int, int]:
 def _quick_compilation() -> Iterator[None]:
     """The checks run each program a few times only, so most of their time would go into optimizing it."""
     option = "jax_disable_most_optimizations"
-    before = getattr(jax.config, option)
+    before = jax.config.read(option)  # type: ignore[no-untyped-call]
     jax.config.update(option, True)  # type: ignore[no-untyped-call]
     try:
         yield
