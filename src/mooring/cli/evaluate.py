@@ -49,7 +49,8 @@ def run(words: Sequence[str]) -> int:
         write_json(played.to_json() | {"members": described})
     else:
         how = "actions sampled" if options.sampled else "greedy"
-        write_scores(described, played.returns, played.scores, f"{env}, {own['episodes']} episodes each, {how}")
+        scores = None if played.scores is None else played.scores.tolist()
+        write_scores(described, played.returns.tolist(), scores, f"{env}, {own['episodes']} episodes each, {how}")
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,8 @@ def run(words: Sequence[str]) -> int:
     if options.json:
         write_json({"config": config, "last": _last(rows), "files": _files(folder)})
         return 0
-    write_table(("what", "value"), [*_asked(config), ("progress", _progress(config, rows))])
+    progress = [("progress", _progress(config, rows)), ("best evaluation", _best(rows))]
+    write_table(("what", "value"), [*_asked(config), *progress])
     write_last_scores(config["members"], rows)
     write_table(("file", "bytes>"), [(name, f"{size:,}") for name, size in _files(folder).items()])
     return 0
@@ -61,6 +63,21 @@ def _progress(config: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> s
     if last["stage"] != "main":
         return f"{last['step']:,} updates of the stage {last['stage']}"
     return f"{last['step']:,} of {config['steps']:,} updates"
+
+
+def _best(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The evaluation with the highest mean over members: luckier than what a policy picked by it will get."""
+    means = {
+        row["step"]: sum(row.get("score", row["return"])) / len(row["return"])
+        for row in rows
+        if row["kind"] == "evaluate"
+    }
+    finite = {step: value for step, value in means.items() if isfinite(value)}
+    if not finite:
+        return "none"
+    step = max(finite, key=lambda step: finite[step])
+    kind = "score" if any("score" in row for row in rows) else "return"
+    return f"{kind} {finite[step]:.1f} after {step:,} updates, the highest of {len(means)}"
 
 
 def _last(rows: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:

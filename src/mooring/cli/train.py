@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,12 +65,12 @@ class Request:
 
 def run(words: Sequence[str]) -> int:
     request = _request(words)
-
-    from mooring.training import train
-
     algorithm, data, steps = _prepared(request)
     folder = _folder(request, f"{_stem(request.algorithm)}-{data.name}")
     env, every = _evaluation(request, data)
+
+    from mooring.training import train
+
     request.say(f"{type(algorithm).__name__} on {data.name}: {len(data):,} rows, {data.num_episodes:,} episodes")
     request.say(f"kept in {folder}")
     try:
@@ -204,7 +205,7 @@ def _sweep(texts: Iterable[str], settings: dict[str, Setting]) -> dict[str, list
 
 def _evaluation(request: Request, data: Dataset) -> tuple[str | None, int | None]:
     """The environment, and how often to evaluate. Where nobody asked for it and it can not be done, that is said."""
-    from mooring.environments.making import make
+    from mooring.environments.making import check_spaces, make
 
     env, every = request["env"] or data.env, request["evaluate_every"]
     if every is None:
@@ -212,7 +213,8 @@ def _evaluation(request: Request, data: Dataset) -> tuple[str | None, int | None
     try:
         if env is None:
             raise BadInput("evaluation", f"{data.name} names no environment", fix="name one with --env")
-        make(env).close()
+        with closing(make(env)) as made:
+            check_spaces(made, data.spec())
     except BadInput as error:
         if {"env", "evaluate_every"} & set(request.own):
             raise
