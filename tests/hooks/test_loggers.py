@@ -142,9 +142,12 @@ def wandb_records(data):
 
 
 def test_wandb_offline(folder, offline):
+    import wandb
+
     write(["wandb"], folder, ROWS[2:])
     time.sleep(1)  # its folders are named by the second
     write(["wandb"], folder, [LATER])  # resumed
+    wandb.teardown()  # its service writes the last file's end after `finish` has returned
     files = sorted(folder.path.glob("wandb/offline-run-*/*.wandb"))
     name = (folder.path / "wandb" / "id").read_text()
     assert [file.name for file in files] == [f"run-{name}.wandb"] * 2
