@@ -2,8 +2,9 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Key
 
 from mooring.networks.critics import Ensemble, q_values
 from mooring.types import Batch, Metrics
@@ -18,6 +19,12 @@ def bellman_loss(critics: Ensemble, batch: Batch, target: Float[Array, " B"]) ->
     loss = jnp.sum(jnp.mean(error**2, axis=1))
     q = jnp.mean(error) + jnp.mean(target)
     return loss, {"critic_loss": loss, "q": q, "td_error": jnp.mean(jnp.abs(error), axis=0)}
+
+
+def smoothed(action: Float[Array, "B A"], noise: Any, clip: Any, key: Key[Array, ""]) -> Float[Array, "B A"]:
+    """TD3's smoothing of the target policy (arXiv 1802.09477, eq. 14): clipped Gaussian noise, within [-1, 1]."""
+    drawn = jnp.clip(noise * jax.random.normal(key, action.shape), -clip, clip)
+    return jnp.clip(action + drawn, -1, 1)
 
 
 def expectile_loss(difference: Float[Array, "*B"], expectile: Any) -> Float[Array, "*B"]:

@@ -11,17 +11,19 @@ from mooring.errors import BadInput
 
 
 class Range(NamedTuple):
-    """Numbers between low and high; `open_low` leaves low out."""
+    """Numbers between low and high; `open_low` leaves low out, and `open_high` high."""
 
     low: float
     high: float
     open_low: bool = False
+    open_high: bool = False
 
     def holds(self, value: float | int) -> bool:
-        return self.low <= value <= self.high and not (self.open_low and value == self.low)
+        left_out = (self.open_low and value == self.low) or (self.open_high and value == self.high)
+        return self.low <= value <= self.high and not left_out
 
     def __str__(self) -> str:
-        return f"{'(' if self.open_low else '['}{self.low:g}, {self.high:g}]"
+        return f"{'(' if self.open_low else '['}{self.low:g}, {self.high:g}{')' if self.open_high else ']'}"
 
 
 INFINITE = float("inf")
@@ -31,6 +33,7 @@ Positive = Annotated[float, Range(0, INFINITE, open_low=True)]
 NonNegative = Annotated[float, Range(0, INFINITE)]
 Unit = Annotated[float, Range(0, 1)]
 Fraction = Annotated[float, Range(0, 1, open_low=True)]
+Dropout = Annotated[float, Range(0, 1, open_high=True)]
 Count = Annotated[int, Range(1, INFINITE)]
 Widths = tuple[int, ...]
 

@@ -28,8 +28,9 @@ class DeterministicActor(eqx.Module):
         action: int,
         hidden: tuple[int, ...],
         initial: Initializer = uniform,
+        last: Initializer | None = None,
     ) -> "DeterministicActor":
-        return cls(MLP.of(key, obs, hidden, action, initial=initial))
+        return cls(MLP.of(key, obs, hidden, action, initial=initial, last=last))
 
     def __call__(self, obs: Float[Array, " O"]) -> Float[Array, " A"]:
         return jnp.tanh(self.net(obs))
@@ -38,6 +39,12 @@ class DeterministicActor(eqx.Module):
 
     def sample(self, obs: Float[Array, " O"], key: Key[Array, ""]) -> Float[Array, " A"]:
         return self(obs)
+
+    def with_dropout(
+        self, obs: Float[Array, " O"], dropout: Float[Array, ""] | float, key: Key[Array, ""]
+    ) -> Float[Array, " A"]:
+        """The action with hidden units dropped, as while training."""
+        return jnp.tanh(self.net(obs, dropout, key))
 
 
 class GaussianActor(eqx.Module):

@@ -109,8 +109,14 @@ class MLP(eqx.Module):
         layers = tuple(Linear.of(k, *size, draw) for k, size, draw in zip(keys, sizes, draws, strict=True))
         return cls(layers, tuple(LayerNorm.of(width) for width in hidden if layer_norm), activation)
 
-    def __call__(self, x: Float[Array, " I"]) -> Float[Array, " O"]:
+    def __call__(
+        self, x: Float[Array, " I"], dropout: Float[Array, ""] | float = 0.0, key: Key[Array, ""] | None = None
+    ) -> Float[Array, " O"]:
+        """With a key, each hidden unit is 0 with probability `dropout`, below 1, and else grows to keep its mean."""
         for index, layer in enumerate(self.layers[:-1]):
             x = layer(x)
             x = self.activation(self.norms[index](x) if self.norms else x)
+            if key is not None:
+                kept = jax.random.bernoulli(jax.random.fold_in(key, index), 1 - dropout, x.shape)
+                x = jnp.where(kept, x / (1 - dropout), 0)
         return self.layers[-1](x)

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, Key
 
-from mooring.losses import bellman_loss
+from mooring.losses import bellman_loss, smoothed
 from mooring.networks.actors import DeterministicActor
 from mooring.networks.critics import Critic, Ensemble, q_values
 from mooring.normalizer import Normalizer
@@ -62,9 +62,8 @@ class TD3BC(Algorithm):
         batch = agent.normalizer.batch(batch)
         rate = optax.adam(self.learning_rate)
 
-        noise = self.target_noise * jax.random.normal(key, batch.action.shape)
-        noise = jnp.clip(noise, -self.noise_clip, self.noise_clip)
-        next_action = jnp.clip(jax.vmap(agent.target_actor)(batch.next_obs) + noise, -1, 1)
+        next_action = jax.vmap(agent.target_actor)(batch.next_obs)
+        next_action = smoothed(next_action, self.target_noise, self.noise_clip, key)
         next_q = jnp.min(q_values(agent.target_critics, batch.next_obs, next_action), axis=0)
         # algorithm 1 of TD3: the smaller of the two target critics
         target = batch.reward + self.discount * batch.continues * next_q

@@ -108,7 +108,7 @@ def soft_value(
 def actor_loss(
     actor: SquashedGaussianActor, critics: Ensemble, batch: Batch, temperature: Float[Array, ""], key: Key[Array, ""]
 ) -> tuple[Float[Array, ""], Metrics]:
-    """Eq. 7 of SAC with the smallest of N critics: the mean of alpha log pi(a|s) - min_j Q_j(s, a), a drawn from the actor."""
+    """Eq. 7 of SAC with the smallest of N critics: E[alpha log pi(a|s) - min_j Q_j(s, a)], a drawn from the actor."""
     action, log_prob = sample_actions(actor, batch.obs, key)
     q = jnp.min(q_values(critics, batch.obs, action), axis=0)
     loss = jnp.mean(temperature * log_prob - q)
