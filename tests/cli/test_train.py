@@ -54,20 +54,16 @@ def test_every_algorithm_has_help(mooring, entry):
 
 
 def test_a_run_of_seeds_and_a_sweep(mooring, file):
-    words = ("train", "iql", file, "--steps", 7, "--seeds", "3,5", "--sweep", "expectile=0.6,0.9", "--chunk", 5)
-    outcome = mooring(*words, "--sweep", "learning-rate=1e-3", "--discount", 0.5, "--standardize", *SMALL)
+    words = ("train", "bc", file, "--steps", 7, "--chunk", 5, "--seeds", "3,5", "--sweep", "learning-rate=1e-3,1e-2")
+    outcome = mooring(*words, "--top", 0.5, "--no-standardize", *SMALL)
     assert outcome.code == 0, outcome.err
-    assert "IQL on small: 40 rows, 4 episodes" in outcome.out
-    found = config("runs/iql-small")
+    assert "BC on small: 40 rows, 4 episodes" in outcome.out
+    found = config("runs/bc-small")
     settings = found["algorithm"]["settings"]
-    assert (settings["discount"], settings["hidden"], settings["standardize"]) == (0.5, [8], True)
-    assert [(m["seed"], *m["settings"].values()) for m in found["members"]] == [
-        (3, 0.6, 1e-3),
-        (5, 0.6, 1e-3),
-        (3, 0.9, 1e-3),
-        (5, 0.9, 1e-3),
-    ]
-    rows = RunFolder(Path("runs/iql-small")).rows()
+    assert (settings["top"], settings["hidden"], settings["standardize"]) == (0.5, [8], False)
+    members = [(member["seed"], member["settings"]["learning_rate"]) for member in found["members"]]
+    assert members == [(3, 1e-3), (5, 1e-3), (3, 1e-2), (5, 1e-2)]
+    rows = RunFolder(Path("runs/bc-small")).rows()
     assert [row["step"] for row in rows] == [5, 7]
 
 
@@ -95,22 +91,21 @@ def test_recipes_apply_where_the_name_matches_and_options_win(mooring, tmp_path)
     assert config("without")["data"]["reward_scale"] != 1
 
 
-def test_a_users_algorithm_and_data(mooring):
-    words = ("train", f"{EXAMPLES}/my_algorithm.py:HuberIQL", f"{EXAMPLES}/my_data.py:load", "-o", "mine")
-    outcome = mooring(*words, "--huber-delta", 0.5, "--steps", 20, "--hidden", 8, "--episodes", 2, "--seeds", 2)
+def test_a_users_algorithm_and_data_and_a_product_of_sweeps(mooring):
+    algorithm = f"{EXAMPLES}/my_algorithm.py:HuberIQL"
+    words = ("train", algorithm, f"{EXAMPLES}/my_data.py:load", "-o", "mine", "--huber-delta", 0.5, "--hidden", 8)
+    sweeps = ("--sweep", "expectile=0.6,0.9", "--sweep", "target-rate=0.1,0.2")
+    outcome = mooring(*words, *sweeps, "--steps", 20, "--episodes", 2)
     assert outcome.code == 0, outcome.err
-    assert config("mine")["algorithm"]["settings"]["huber_delta"] == 0.5
     assert "after 20 updates" in outcome.out
+    assert config("mine")["algorithm"]["settings"]["huber_delta"] == 0.5
+    combinations = [tuple(member["settings"].values()) for member in config("mine")["members"]]
+    assert combinations == [(0.6, 0.1), (0.6, 0.2), (0.9, 0.1), (0.9, 0.2)]
     shown = mooring("show", "mine").out
-    assert "HuberIQL" in shown
-    assert "20 of 20 updates" in shown
-    assert "policies/seed-1.safetensors" in shown
-    again = mooring(
-        "evaluate", "mine", "--episodes", 3, "--algorithm", f"{EXAMPLES}/my_algorithm.py:HuberIQL", "--json"
-    )
-    played = json.loads(again.out)
-    assert np.shape(played["returns"]) == (2, 3)
-    assert [member["seed"] for member in played["members"]] == [0, 1]
+    for words in ("HuberIQL", "20 of 20 updates", "policies/expectile-0.9,target_rate-0.1,seed-0.safetensors"):
+        assert words in shown
+    played = json.loads(mooring("evaluate", "mine", "--episodes", 3, "--algorithm", algorithm, "--json").out)
+    assert np.shape(played["returns"]) == (4, 3)
     refused = mooring("evaluate", "mine")
     assert refused.code == 2
     assert "whose code is not run unasked" in refused.err
