@@ -94,7 +94,7 @@ def test_a_users_class_inherits_settings(mine):
     assert [s.name for s in entry.settings] == [s.name for s in find("iql").settings] + ["depth", "mode", "limit"]
     assert entry.setting("discount") == Setting("discount", "float", 0.5, False, "shorter")
     assert entry.setting("mode") == Setting("mode", "Literal['a', 'b']", "a", True, "which")
-    assert [entry.setting(name).sweepable for name in ("discount", "depth", "limit")] == [True, False, False]
+    assert [entry.setting(name).sweepable for name in ("discount", "depth", "limit")] == [True, False, True]
     named = find(f"{mine}:Named")
     assert (named.name, named.actions, len(named.settings)) == ("named", ("discrete",), len(entry.settings))
     assert load_class(entry)(limit=2.0).limit == 2

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import product
-from typing import Any
+from typing import Any, get_type_hints
 
 from mooring.errors import BadInput, unknown
 from mooring.loop import stack
@@ -38,7 +38,9 @@ def members(seeds: int | Sequence[int] = 1, sweep: Mapping[str, Sequence[float]]
 
 def stacked(algorithm: Algorithm, population: Sequence[Member]) -> Algorithm:
     """The algorithm with a leading axis P on every float setting, each member's own value in its place."""
-    traced = [f.name for f in fields(algorithm) if isinstance(getattr(algorithm, f.name), float)]
+    hints = get_type_hints(type(algorithm))
+    floats = {name for name, kind in hints.items() if kind in (float, float | None)}
+    traced = [f.name for f in fields(algorithm) if f.name in floats and not f.metadata.get("static")]
     for name in population[0].settings:
         if name not in {f.name for f in fields(algorithm)}:
             raise unknown(f"setting of {algorithm.name}", name, [f.name for f in fields(algorithm)])

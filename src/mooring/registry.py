@@ -78,7 +78,7 @@ class Setting:
     @property
     def sweepable(self) -> bool:
         """Whether several values of it can train in one program."""
-        return not self.static and NUMBERS.get(self.kind, (None,))[0] is float
+        return not self.static and NUMBERS.get(self.kind.removesuffix(" | None"), (None,))[0] is float
 
 
 class Paper(NamedTuple):

@@ -86,8 +86,6 @@ def test_dropout_keeps_the_mean_and_drops_its_share() -> None:
     ones = jnp.ones(4)
     np.testing.assert_array_equal(dropout(ones, 0.5, None), ones)
     np.testing.assert_array_equal(dropout(ones, 0.0, jax.random.key(0)), ones)
-    everything = jax.grad(lambda x: jnp.sum(dropout(x, 1.0, jax.random.key(0))))(ones)
-    assert not everything.any()
 
 
 def test_dropout_acts_in_the_decoder_and_its_rate_may_be_traced(decoder: Decoder, tokens: Array) -> None:

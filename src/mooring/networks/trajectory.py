@@ -71,7 +71,7 @@ class TrajectoryModel(eqx.Module):
             discrete=discrete,
         )
 
-    def encode(self, action: Shaped[Array, "*T"]) -> Float[Array, "*T A"]:
+    def encode(self, action: Shaped[Array, "..."]) -> Float[Array, "... A"]:
         """Actions as they stand in a window: discrete ones one-hot."""
         return jax.nn.one_hot(action, self.head.bias.shape[0]) if self.discrete else action
 

@@ -27,7 +27,7 @@ def dropout(x: Float[Array, "*D"], rate: Rate, key: Key[Array, ""] | None) -> Fl
     if key is None:
         return x
     keep = jax.random.bernoulli(key, 1 - rate, x.shape)
-    return x * (keep / jnp.maximum(1 - rate, 1e-6))  # at rate 1 all is zero, gradients too
+    return jnp.where(keep, x / (1 - rate), 0)
 
 
 def split(key: Key[Array, ""] | None, parts: int) -> list[Key[Array, ""] | None]:
