@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from mooring.environments.guide import Guide
+from mooring.environments.gymnasium_pointmass import PointmassEnv
 from mooring.environments.pointmass import Pointmass
 from mooring.errors import BadInput
 from mooring.evaluation import Evaluator, evaluate
 from mooring.evaluation.rollouts import Environments
 from mooring.loop import stack
-from mooring.types import scalar
+from mooring.types import Box, Discrete, Spec, scalar
 
 EASY = "mooring/Pointmass-easy-v0"
 
@@ -81,9 +82,19 @@ def test_errors_come_out_where_results_would(evaluator, monkeypatch):
         evaluator.finished(before=3)
 
 
-def test_close_twice_and_with_work_begun():
-    evaluator = Evaluator(EASY, members=1, episodes=1)
-    evaluator.submit(1, guides(1))
-    evaluator.submit(2, guides(1))
+def test_close_with_work_begun(monkeypatch):
+    closed = []
+    monkeypatch.setattr(PointmassEnv, "close", lambda env: closed.append(threading.current_thread().name))
+    evaluator = Evaluator(EASY, members=2, episodes=3)
+    for step in (1, 2, 3):
+        evaluator.submit(step, guides(2))
     evaluator.close()
-    evaluator.close()
+    assert closed == ["evaluate_0"] * 6  # by the thread that made and stepped them
+
+
+def test_what_does_not_fit_is_refused_before_training():
+    box = Box(*(jnp.full(3, value) for value in (0.0, 1.0, 0.5, 1.0)))
+    with pytest.raises(BadInput, match="observations: 2 floats; expected as in the data: 3 floats"):
+        Evaluator(EASY, 1, 1, spec=Spec(box, Discrete(5), scalar(1.0), scalar(0.0), 50))
+    with pytest.raises(BadInput, match="environment 'Hoper-v5': does not exist"):
+        Evaluator("Hoper-v5", 1, 1)

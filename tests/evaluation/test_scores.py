@@ -10,6 +10,8 @@ import pytest
 from rich.console import Console
 
 import mooring
+from mooring.algorithms.imitation.bc import BC
+from mooring.data import Dataset
 from mooring.data.catalog import normalized
 from mooring.environments.guide import Guide
 from mooring.environments.making import versions
@@ -120,3 +122,26 @@ def test_table(found, expected):
 def test_no_environment(guide):
     with pytest.raises(BadInput, match="evaluate: no environment is given; expected env, a Gymnasium id"):
         evaluate(guide)
+
+
+def test_a_run_folder_and_a_policy_file(tmp_path):
+    rows = np.random.default_rng(0)
+    data = mooring.load(
+        Dataset.build(
+            obs=rows.random((40, 2)),
+            action=rows.integers(5, size=40),
+            reward=np.ones(40),
+            terminated=np.arange(40) % 20 == 19,
+            action_space=Discrete(5),
+            env=EASY,
+        )
+    )
+    trained = mooring.train(BC(hidden=(8,)), data, steps=2, seeds=2, folder=tmp_path / "run")
+    expected = evaluate(trained.policies, EASY, episodes=2)
+    found = evaluate(tmp_path / "run", episodes=2)
+    assert found.env == EASY
+    np.testing.assert_array_equal(found.returns, expected.returns)
+    one = evaluate(str(tmp_path / "run" / "policies" / "seed-1.safetensors"), EASY, episodes=2)
+    np.testing.assert_array_equal(one.returns, expected.returns[1:])
+    with pytest.raises(BadInput, match="no environment is given"):
+        evaluate(tmp_path / "run" / "policies" / "seed-1.safetensors")

@@ -10,20 +10,21 @@ import jax.numpy as jnp
 
 from mooring.evaluation.rollouts import Environments
 from mooring.evaluation.scores import Evaluation
-from mooring.types import Policy
+from mooring.types import Policy, Spec
 
 
 class Evaluator:
     """Plays the same `episodes` greedy episodes with every population of `members` policies that it is given.
 
-    The environments are made once. Results depend on the policies and the seed, never on timing. Close it.
+    The environments are made once, by the thread that steps them, and with `spec` checked at once to fit it.
+    Results depend on the policies and the seed, never on timing. Close it.
     """
 
-    def __init__(self, env: str, members: int, episodes: int, seed: int = 0) -> None:
+    def __init__(self, env: str, members: int, episodes: int, seed: int = 0, spec: Spec | None = None) -> None:
         self.env, self.seed = env, seed
-        self._environments = Environments(env, members, episodes)
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="evaluate")
         self._begun: deque[tuple[int, Future[Evaluation]]] = deque()
+        self._environments = self._worker.submit(Environments, env, members, episodes, spec).result()
 
     def submit(self, step: int, policies: Policy) -> None:
         """Begins to evaluate a stacked population as it is after `step` updates."""
@@ -43,8 +44,10 @@ class Evaluator:
 
     def close(self) -> None:
         """Drops what has not begun, waits for what has, and closes the environments."""
-        self._worker.shutdown(cancel_futures=True)
-        self._environments.close()
+        for _, evaluation in self._begun:
+            evaluation.cancel()
+        self._worker.submit(self._environments.close).result()
+        self._worker.shutdown()
 
     def _evaluate(self, policies: Policy) -> Evaluation:
         played = self._environments.rollout(policies, self.seed)

@@ -48,7 +48,7 @@ def rollout(policies: Policy, env_id: str, episodes: int, seed: int = 0, sampled
     Raises BadInput where the environment is unknown, does not fit the data that the policies were trained on, fails
     (naming member, episode and step) or does not end an episode within `LONGEST` steps.
     """
-    with Environments(env_id, population(policies), episodes) as environments:
+    with Environments(env_id, population(policies), episodes, spec_of(policies)) as environments:
         return environments.rollout(policies, seed, sampled)
 
 
@@ -64,21 +64,32 @@ def is_population(policies: Policy) -> bool:
     return spec is not None and spec.reward_scale.ndim == 1
 
 
+def spec_of(policies: Policy) -> Spec | None:
+    """What a policy, or the first of a population, was made for: the spec of the normalizer that it carries."""
+    spec = _spec(policies)
+    return member(spec, 0) if spec is not None and spec.reward_scale.ndim == 1 else spec
+
+
 def _spec(policies: Policy) -> Spec | None:
-    """The spaces that policies were made for, stacked as they are: those of the normalizer that they carry."""
+    """Stacked, where the policies are."""
     nodes = jax.tree.leaves(policies, is_leaf=lambda node: isinstance(node, Normalizer))
     return next((node.spec for node in nodes if isinstance(node, Normalizer)), None)
 
 
 class Environments:
-    """P x E environments of one kind, made once and played as often as wanted. A context manager that closes them."""
+    """P x E environments of one kind, made once and played as often as wanted. A context manager that closes them.
 
-    def __init__(self, env_id: str, members: int, episodes: int) -> None:
+    With a `spec`, BadInput where its spaces are not theirs.
+    """
+
+    def __init__(self, env_id: str, members: int, episodes: int, spec: Spec | None = None) -> None:
         if episodes < 1:
             raise BadInput("episodes", f"found {episodes}", "at least 1")
         self.env_id, self.shape = env_id, (members, episodes)
         with ExitStack() as made:
             self.envs = [made.enter_context(make(env_id)) for _ in range(members * episodes)]
+            if spec is not None:
+                check_spaces(self.envs[0], spec)
             self._open = made.pop_all()
 
     def __enter__(self) -> Environments:
@@ -93,9 +104,6 @@ class Environments:
 
     def rollout(self, policies: Policy, seed: int = 0, sampled: bool = False) -> Returns:
         """One episode in each environment; see `rollout`."""
-        spec = _spec(policies)
-        if spec is not None:
-            check_spaces(self.envs[0], member(spec, 0))
         key = jax.random.key(seed) if sampled else None
         obs = self._reset(seed)
         memory = _begin(policies, *self.shape)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mooring.evaluation import Evaluation, Evaluator
 from mooring.hooks import Hook
+from mooring.types import Spec
 
 if TYPE_CHECKING:
     from mooring.training import Session
@@ -18,9 +19,9 @@ class Evaluate(Hook):
     environment has a reference range) come when they end. Results depend on the policies alone.
     """
 
-    def __init__(self, every: int, env: str, members: int, episodes: int) -> None:
+    def __init__(self, every: int, env: str, members: int, episodes: int, spec: Spec | None = None) -> None:
         self.every = every
-        self.evaluator = Evaluator(env, members, episodes)
+        self.evaluator = Evaluator(env, members, episodes, spec=spec)
 
     def __call__(self, session: Session) -> None:
         self.settle(session, before=session.step)
