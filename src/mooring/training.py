@@ -118,7 +118,7 @@ def train(
         if count < 1:
             raise BadInput(name, f"found {count}", "at least 1")
     population = members(seeds, sweep)
-    env = env or logged.env
+    algorithms, env = stacked(algorithm, population), env or logged.env
     config = {
         "algorithm": describe_algorithm(algorithm),
         "data": describe_data(logged),
@@ -142,7 +142,7 @@ def train(
         loggers = [stack.enter_context(closing(logger)) for logger in make_loggers(log, run_folder, config)]
         bar = stack.enter_context(closing(Progress(enabled=progress)))
         trainer = Trainer(algorithm, logged, population, run_folder, save_every, chunk, rows, loggers, bar)
-        return trainer.train(steps, source, hooks)
+        return trainer.train(algorithms, steps, source, hooks)
 
 
 @dataclass(frozen=True)
@@ -163,9 +163,8 @@ class Trainer:
     def spec(self) -> Spec:
         return self.data.spec()
 
-    def train(self, steps: int, source: Source | None, hooks: Sequence[Hook]) -> Trained:
+    def train(self, algorithms: Algorithm, steps: int, source: Source | None, hooks: Sequence[Hook]) -> Trained:
         """All stages, in order, then the algorithm itself."""
-        algorithms = stacked(self.algorithm, self.population)
         for index, (name, algorithm, stage_steps) in enumerate(self.algorithm.stages()):
             of_stage = jax.vmap(lambda each, index=index: each.stages()[index].algorithm)(algorithms)
             session = self.fit(name, of_stage, algorithm.source(self.data), stage_steps)
