@@ -6,15 +6,9 @@ import numpy as np
 import pytest
 
 from mooring.networks.vae import VAE
+from reference import doubles, mlp
 
 WEIGHT = 0.5  # of the KL divergence, so the decoder's variance is WEIGHT / 4
-
-
-def numpy_mlp(net, x):
-    *hidden, last = [(np.asarray(layer.weight, np.float64), np.asarray(layer.bias, np.float64)) for layer in net.layers]
-    for weight, bias in hidden:
-        x = np.maximum(x @ weight + bias, 0)
-    return x @ last[0] + last[1]
 
 
 def log_normal(x, mean, std):
@@ -33,13 +27,13 @@ OBS, ACTION = jnp.array([0.5, -1.0, 2.0]), jnp.array([0.8])
 
 def posterior(vae):
     inputs = np.concatenate([OBS, ACTION]).astype(np.float64)
-    mean, log_std = np.split(numpy_mlp(vae.encoder, inputs), 2)
+    mean, log_std = np.split(mlp(doubles(vae.encoder), inputs), 2)
     return mean, np.exp(np.clip(log_std, -4, 15))
 
 
 def decoded(vae, latent):
     obs = np.broadcast_to(np.asarray(OBS, np.float64), (*latent.shape[:-1], 3))
-    return np.tanh(numpy_mlp(vae.decoder, np.concatenate([obs, latent], axis=-1)))
+    return np.tanh(mlp(doubles(vae.decoder), np.concatenate([obs, latent], axis=-1)))
 
 
 def test_the_divergence_is_that_of_numerical_integration(vae):

@@ -155,5 +155,5 @@ def test_it_is_a_sound_algorithm():
 
 @pytest.mark.learning
 def test_it_learns():
-    shares = check_learning(SPOT(density_steps=500, **SMALL), "continuous", 1500, progress=0.8)
+    shares = check_learning(SPOT(density_steps=500, **SMALL), "continuous", 1000, progress=0.9)
     assert shares.shape == (3,)
