@@ -83,17 +83,13 @@ def test_published_settings_of_iql():
     assert large.source.startswith("ikostrikov/implicit_q_learning:configs/antmaze_config.py")
 
 
-def test_lists_become_tuples_and_the_text_says_what_changes():
-    easy = recipe("double-dqn", "pointmass-easy")
-    assert easy.settings["hidden"] == (64, 64)
-    assert str(easy).startswith("steps 100000, discount 0.95, learning_rate 0.001,")
-    assert easy.source in str(easy)
+def test_lists_become_tuples():
+    assert recipe("double-dqn", "pointmass-easy").settings["hidden"] == (64, 64)
 
 
 @pytest.mark.parametrize("names", [("iql", "my-own-data"), ("my-own-method", "hopper-medium-v2")])
-def test_where_nothing_is_published_the_recipe_is_empty_and_false(names):
+def test_where_nothing_is_published_the_recipe_is_empty(names):
     assert recipe(*names) == Recipe({})
-    assert not recipe(*names)
 
 
 def test_reading_recipes_does_not_import_jax():

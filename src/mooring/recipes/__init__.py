@@ -12,20 +12,12 @@ from typing import Any, NamedTuple
 
 
 class Recipe(NamedTuple):
-    """What to change for a data set. It is False where nothing is published and the algorithm's defaults stand."""
+    """What to change for a data set. Without a source: nothing is published, the algorithm's defaults stand."""
 
     settings: dict[str, Any]
     steps: int | None = None
     reward: str | None = None
     source: str = ""
-
-    def __bool__(self) -> bool:
-        return bool(self.source)
-
-    def __str__(self) -> str:
-        changes = {"steps": self.steps, "reward": self.reward} | self.settings
-        text = ", ".join(f"{name} {value}" for name, value in changes.items() if value is not None)
-        return f"{text} ({self.source})"
 
 
 def recipe(algorithm: str, dataset: str) -> Recipe:
@@ -47,7 +39,9 @@ def recipes(algorithm: str) -> dict[str, Recipe]:
 
 
 def _read(table: dict[str, Any]) -> Recipe:
-    settings = {name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}
+    settings: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in table.items()
+    }
     source, steps, reward = settings.pop("source"), settings.pop("steps", None), settings.pop("reward", None)
     return Recipe(settings, steps, reward, source)
 
