@@ -36,6 +36,18 @@ GOOD, AWAY = 0.4, 0.4  # shares of episodes that go to the origin, and away from
 NOISE = 0.3  # standard deviation of the good and the bad episodes' actions; in discrete ones, share of random moves
 
 
+@contextmanager
+def quick_compilation() -> Iterator[None]:
+    """Compiles without most optimizations: what runs a few thousand small steps spends its time in compiling."""
+    option = "jax_disable_most_optimizations"
+    before = jax.config.read(option)  # type: ignore[no-untyped-call]
+    jax.config.update(option, True)  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        jax.config.update(option, before)  # type: ignore[no-untyped-call]
+
+
 class Walker(Policy):
     """Knows the small problem: goes to the origin as fast as can be (sign 1) or away from it (-1), or wanders (0)."""
 
@@ -91,7 +103,8 @@ def small_data(actions: ActionKind, episodes: int = 400) -> Dataset:
     draw = jax.random.uniform(sign_key, (episodes,))
     signs = jnp.where(draw < GOOD, 1.0, jnp.where(draw < GOOD + AWAY, -1.0, 0.0))
     one = lambda state, sign, key: walk(Walker(sign, jnp.asarray(NOISE), actions), state, key)
-    columns = jax.jit(jax.vmap(one))(states, signs, jax.random.split(walk_key, episodes))
+    with quick_compilation():
+        columns = jax.jit(jax.vmap(one))(states, signs, jax.random.split(walk_key, episodes))
     logged = []
     for obs, action, reward, ended in zip(*(np.asarray(column) for column in columns), strict=True):
         steps = int(np.argmax(ended)) + 1 if ended.any() else HORIZON
@@ -116,16 +129,17 @@ def best_value(actions: ActionKind) -> float:
 
 def learned_values(algorithm: Algorithm, actions: ActionKind, updates: int, seeds: int = 3) -> np.ndarray:
     """`policy_value` of each of several seeds after training on the small problem, stages first."""
-    members = with_stages([algorithm] * seeds, small_data(actions), updates)
-    cuts = [min(500, updates - done) for done in range(0, updates, 500)]
-    run, _ = _train(members, small_data(actions), range(seeds), cuts)
-    return np.asarray(jax.vmap(policy_value)(policies(stack(members), run.agent)))
+    with quick_compilation():
+        members = with_stages([algorithm] * seeds, small_data(actions), updates)
+        cuts = [min(500, updates - done) for done in range(0, updates, 500)]
+        run, _ = _train(members, small_data(actions), range(seeds), cuts)
+        return np.asarray(jax.vmap(policy_value)(policies(stack(members), run.agent)))
 
 
 @cache
 def cloned_value(actions: ActionKind) -> float:
     """The mean `policy_value` of cloning the small problem's data."""
-    return float(np.mean(learned_values(BC(hidden=(64, 64)), actions, 1500)))
+    return float(np.mean(learned_values(BC(hidden=(32, 32), batch_size=64, learning_rate=1e-3), actions, 1000)))
 
 
 def check_learning(
@@ -155,7 +169,7 @@ def check_algorithm(
     Without data: on the small problem, with each kind of action that the algorithm knows. A model of the dynamics
     does learn the last observation: `learns_terminal_next_obs`. Pass small networks to save time.
     """
-    with _quick_compilation():
+    with quick_compilation():
         for logged in [data] if data is not None else [small_data(kind) for kind in algorithm.actions]:
             (ready,) = with_stages([algorithm], logged, UPDATES)
             _check_leaves(ready, logged.spec())
@@ -236,18 +250,6 @@ def branches(algorithm: Algorithm, data: Dataset) -> tuple[int, int]:
     return _count_conds(alone.jaxpr), _count_conds(together.jaxpr)
 
 
-@contextmanager
-def _quick_compilation() -> Iterator[None]:
-    """The checks run each program a few times only, so most of their time would go into optimizing it."""
-    option = "jax_disable_most_optimizations"
-    before = jax.config.read(option)  # type: ignore[no-untyped-call]
-    jax.config.update(option, True)  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        jax.config.update(option, before)  # type: ignore[no-untyped-call]
-
-
 def _start(members: Sequence[Algorithm], data: Dataset, seeds: Sequence[int]) -> Run:
     return start(stack(members), members[0].source(data), data.spec(), keys_of(list(seeds)))
 
@@ -276,14 +278,14 @@ def _check_chunks(algorithm: Algorithm, data: Dataset) -> Run:
     """Also that numbers stay finite. Returns the run."""
     label = type(algorithm).__name__
     run, metrics = _train([algorithm], data, [0])
-    first = jax.tree.leaves(_start([algorithm], data, [0]).agent)
-    for (path, leaf), before in zip(jax.tree.leaves_with_path(run.agent), first, strict=True):
-        if jnp.issubdtype(leaf.dtype, jnp.floating):
-            fine = jnp.isfinite(leaf) | (leaf == before)  # an unbounded space's limits are infinite
-            _require(bool(jnp.all(fine)), f"{label}: agent{_name(path)} is not finite after training")
-    for name, value in metrics.items():
-        _require(not bool(jnp.any(jnp.isinf(value))), f"{label}: metric {name} is infinite")
-    _require(any(bool(jnp.all(jnp.isfinite(value))) for value in metrics.values()), f"{label}: no metric is a number")
+    first = jax.tree.leaves(_numbers(_start([algorithm], data, [0]).agent))
+    for (path, leaf), before in zip(jax.tree.leaves_with_path(_numbers(run.agent)), first, strict=True):
+        fine = np.isfinite(leaf) | (leaf == before)  # an unbounded space's limits are infinite
+        _require(bool(fine.all()), f"{label}: agent{_name(path)} is not finite after training")
+    measured = {name: float(value[0]) for name, value in _numbers(metrics).items()}
+    for name, value in measured.items():
+        _require(not np.isinf(value), f"{label}: metric {name} is infinite")
+    _require(bool(np.isfinite(list(measured.values())).any()), f"{label}: no metric is a number")
     refreshes = type(algorithm.source(data)).refresh is not Source.refresh
     cuts = (UPDATES,) if refreshes else (1, UPDATES - 3, 2)
     broken = _unequal(run, _train([algorithm], data, [0], cuts)[0])
@@ -297,7 +299,7 @@ def _check_members(algorithm: Algorithm, data: Dataset) -> None:
     together, _ = _train(members, data, seeds)
     for index, (each, seed) in enumerate(zip(members, seeds, strict=True)):
         alone, _ = _train([each], data, [seed])
-        broken = _unequal(member(together.agent, index), member(alone.agent, 0), tolerance=1e-3)
+        broken = _unequal(member(_numbers(together.agent), index), member(_numbers(alone.agent), 0), tolerance=1e-3)
         _require(not broken, f"{type(algorithm).__name__}: member {index} differs from {each} alone in {broken[:3]}")
 
 
@@ -385,18 +387,22 @@ def _flat_rows(rows: Any) -> Float[np.ndarray, "B D"]:
 def _unequal(one: Any, other: Any, tolerance: float = 0) -> list[str]:
     """The paths of leaves that differ by more than this share of their norm."""
     paths = []
-    for (path, leaf), twin in zip(jax.tree.leaves_with_path(one), jax.tree.leaves(other), strict=True):
-        a, b = _numbers(leaf), _numbers(twin)
-        far = np.linalg.norm(a - b) > tolerance * (np.linalg.norm(b) + 1e-2) if tolerance else not np.array_equal(a, b)
-        if far or np.isnan(a).any() != np.isnan(b).any():
+    pairs = zip(jax.tree.leaves_with_path(_numbers(one)), jax.tree.leaves(_numbers(other)), strict=True)
+    for (path, a), b in pairs:
+        same = np.array_equal(a, b)  # which infinite limits are, though their difference is NaN
+        if not same and not np.linalg.norm(a - b) <= tolerance * (np.linalg.norm(b) + 1e-2):
             paths.append(_name(path))
     return paths
 
 
-def _numbers(leaf: Array) -> Float[np.ndarray, " D"]:
-    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-        leaf = jax.random.key_data(leaf)
-    return np.asarray(leaf, np.float64).ravel()
+def _numbers(tree: Any) -> Any:
+    """The tree with NumPy leaves of float64, keys as their bits."""
+
+    def plain(leaf: Any) -> np.ndarray:
+        is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+        return np.asarray(jax.random.key_data(leaf) if is_key else leaf, np.float64)
+
+    return jax.tree.map(plain, tree)
 
 
 def _count_conds(jaxpr: Any) -> int:

@@ -1,0 +1,61 @@
+"""What tests compare with: networks, gradients and Adam once more, in float64 NumPy."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from mooring.loop import member
+
+
+def doubles(tree: Any) -> Any:
+    """The tree with float64 NumPy leaves."""
+    return jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), tree)
+
+
+def mlp(net: Any, x: np.ndarray) -> np.ndarray:
+    """Dense layers with ReLU between them, of rows (B, I)."""
+    for layer in net.layers[:-1]:
+        x = np.maximum(x @ layer.weight + layer.bias, 0)
+    return x @ net.layers[-1].weight + net.layers[-1].bias
+
+
+def critics(ensemble: Any, obs: np.ndarray, action: np.ndarray) -> np.ndarray:
+    """(N, B): each member's value of each row."""
+    size = len(ensemble.members.net.layers[0].weight)
+    members = [member(ensemble.members.net, index) for index in range(size)]
+    return np.stack([mlp(each, np.concatenate([obs, action], axis=1))[:, 0] for each in members])
+
+
+def gradient(loss: Callable[[Any], float], model: Any, width: float = 1e-6) -> Any:
+    """By central differences, one number of the model after the other."""
+    leaves, structure = jax.tree.flatten(model)
+    slopes = [np.zeros_like(leaf) for leaf in leaves]
+    for index, leaf in enumerate(leaves):
+        for place in np.ndindex(leaf.shape):
+            sides = []
+            for sign in (1, -1):
+                moved = leaf.copy()
+                moved[place] += sign * width
+                sides.append(loss(structure.unflatten([*leaves[:index], moved, *leaves[index + 1 :]])))
+            slopes[index][place] = (sides[0] - sides[1]) / (2 * width)
+    return structure.unflatten(slopes)
+
+
+def adam(learner: Any, slope: Any, rate: float) -> Any:
+    """The model after one step of Adam (Kingma and Ba 2015, algorithm 1) from a learner's state."""
+    past = learner.state[0]
+    steps = int(past.count) + 1
+
+    def moved(x: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray) -> np.ndarray:
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+        return x - rate * (m / (1 - 0.9**steps)) / (np.sqrt(v / (1 - 0.999**steps)) + 1e-8)
+
+    return jax.tree.map(moved, doubles(learner.model), slope, doubles(past.mu), doubles(past.nu))
+
+
+def assert_same(found: Any, expected: Any, tolerance: float = 2e-6) -> None:
+    """Every leaf within the tolerance, entry by entry."""
+    for (path, leaf), wanted in zip(jax.tree.leaves_with_path(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(leaf, wanted, rtol=1e-5, atol=tolerance, err_msg=jax.tree_util.keystr(path))
