@@ -1,9 +1,10 @@
-"""Remakes the data set that the quickstart trains on: every third episode of a SAC run on HalfCheetah from scratch.
+"""Remakes the data set that the quickstart trains on: the first and the last episodes of a SAC run on HalfCheetah.
 
     python benchmarks/quickstart_data.py --out src/mooring/data/quickstart.npz
 
 SAC (here: SAC-N with two critics) begins with 5 episodes of uniformly random actions, then makes one update for each
-step. What it lived through, from random to skilled, is what a log often looks like: good and bad behavior mixed.
+of 75,000 steps, about 12 minutes on two cores. The first 18 episodes go nowhere, the last 18 run: a log of good and bad
+behavior, as many are. Between them lie episodes that would make cloning all of it nearly as good as the best.
 """
 
 import argparse
@@ -47,8 +48,8 @@ def dataset(episodes: list[Episode]) -> Dataset:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=115_000, help="steps and updates of SAC after the random ones")
-    parser.add_argument("--every", type=int, default=3, help="keep one episode in so many")
+    parser.add_argument("--steps", type=int, default=75_000, help="steps and updates of SAC after the random ones")
+    parser.add_argument("--keep", type=int, default=18, help="episodes from the beginning, and as many from the end")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
 
@@ -61,9 +62,9 @@ def main() -> None:
     )
     lived = first + collect.players[0].ended
     collect.close()
-    save_npz(dataset(lived[:: given.every]), given.out)
-    returns = [episode.reward.sum() for episode in lived]
-    print(f"{len(lived)} episodes, returns {np.round(returns[:: given.every])}")
+    kept = dataset(lived[: given.keep] + lived[-given.keep :])
+    save_npz(kept, given.out)
+    print(f"{len(lived)} episodes, of which {kept.num_episodes} are kept; their returns: {np.round(kept.returns)}")
 
 
 if __name__ == "__main__":

@@ -145,7 +145,7 @@ def test_a_folder_is_not_overwritten_and_not_mixed_up(data, tmp_path):
     train(BC(**SMALL), data, 10, folder=tmp_path / "run")
     with pytest.raises(BadInput, match="holds a run already; resume it"):
         train(BC(**SMALL), data, 10, folder=tmp_path / "run")
-    with pytest.raises(BadInput, match="algorithm: its run has settings: learning_rate: 0.0003, and 0.001"):
+    with pytest.raises(BadInput, match=r"algorithm: its run has settings: learning_rate: 0\.0003, and 0\.001"):
         train(BC(learning_rate=1e-3, **SMALL), data, 10, folder=tmp_path / "run", resume=True)
     with pytest.raises(BadInput, match="data: its run has"):
         train(BC(**SMALL), small_data("continuous", episodes=21), 10, folder=tmp_path / "run", resume=True)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,7 @@ BEHAVIOR, CLONING, OFFLINE = "behavior policy", "behavior cloning", "IQL"
 
 def jobs() -> dict[str, Algorithm]:
     """What is compared."""
-    small = {"hidden": (128, 128), "batch_size": 128, "learning_rate": 1e-3, "standardize": True}
+    small: dict[str, Any] = {"hidden": (128, 128), "batch_size": 128, "learning_rate": 1e-3, "standardize": True}
     return {CLONING: BC(**small), OFFLINE: IQL(**small, decay_steps=STEPS)}
 
 

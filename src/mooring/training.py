@@ -20,7 +20,7 @@ from mooring.data.dataset import Dataset
 from mooring.errors import BadInput
 from mooring.hooks import Hook
 from mooring.hooks.evaluate import Evaluate
-from mooring.hooks.log import Logger, make_loggers
+from mooring.hooks.log import Logger, check_loggers, make_loggers
 from mooring.hooks.progress import Progress
 from mooring.population import Member, members, stacked
 from mooring.runs import MAIN, RunFolder, describe_algorithm, describe_data, versions
@@ -134,9 +134,10 @@ def train(
         if evaluate_every:
             if not env:
                 raise BadInput(logged.name, "names no environment", fix="name one to evaluate in (env)")
-            evaluate = Evaluate(evaluate_every, env, len(population), episodes)
+            evaluate = Evaluate(evaluate_every, env, len(population), episodes, logged.spec())
             hooks = [*hooks, stack.enter_context(closing(evaluate))]
         run_folder = RunFolder(Path(folder)) if folder else None
+        check_loggers(log, run_folder)
         stages = [stage.field for stage in algorithm.stages()]
         rows = run_folder.open(config, resume, stages) if run_folder else []
         loggers = [stack.enter_context(closing(logger)) for logger in make_loggers(log, run_folder, config)]
