@@ -1,7 +1,5 @@
 """`python -m mooring`."""
 
-import sys
+from mooring.cli import command
 
-from mooring.cli import main
-
-sys.exit(main())
+command()

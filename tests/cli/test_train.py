@@ -2,6 +2,11 @@
 
 import json
 import pickle
+import shlex
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +125,18 @@ def test_an_interrupted_run_says_how_to_go_on(mooring, file, monkeypatch):
     assert outcome.code == 130
     assert outcome.err.endswith(f"go on with: mooring train bc {file} --steps 5 --resume --folder runs/bc-small\n")
     assert mooring("train", "bc", file, "-o", "x", "--resume").err.endswith(f"{file} -o x --resume\n")
+
+
+def test_control_c_ends_the_process_at_once_and_cleanly(file, tmp_path):
+    words = ["train", "bc", str(file), "--steps", "1000000", "-o", str(tmp_path / "run"), "--quiet"]
+    process = subprocess.Popen([sys.executable, "-m", "mooring", *words], stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "run" / "config.json").exists() and process.poll() is None:
+        time.sleep(0.05)
+    time.sleep(1)  # amid a compilation, where Python's own way out would crash
+    process.send_signal(signal.SIGINT)
+    said = process.communicate()[1]
+    assert process.returncode == 130, said
+    assert said.endswith(f"go on with: mooring {shlex.join(words)} --resume\n")
 
 
 WRONG_WORDS = [

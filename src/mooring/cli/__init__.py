@@ -3,10 +3,12 @@
 Nothing here imports JAX before there is work for it, so that help and errors come at once.
 """
 
+import os
 import sys
 from argparse import RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 from mooring import __version__
 from mooring.cli.parsing import Parser
@@ -21,6 +23,17 @@ COMMANDS = {
     "show": "show what the folder of a run holds",
 }
 BAD_INPUT, INTERRUPTED = 2, 130
+
+
+def command() -> NoReturn:
+    """Runs the process's own command line, and ends the process."""
+    code = main()
+    if code == INTERRUPTED:
+        # Python's own way out crashes where JAX was stopped amid a compilation.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def main(words: Sequence[str] | None = None) -> int:
