@@ -19,7 +19,7 @@ import numpy as np
 from mooring import loop
 from mooring.algorithms.imitation.bc import BC
 from mooring.algorithms.policy_constraint.td3_bc import TD3BC
-from mooring.algorithms.sequence.dt import DecisionTransformer
+from mooring.algorithms.sequence.dt import DT
 from mooring.algorithms.uncertainty.sac_n import SACN
 from mooring.algorithms.value_regularization.iql import IQL
 from mooring.data import Dataset
@@ -29,7 +29,7 @@ METHODS = {
     "TD3+BC": TD3BC(),
     "IQL": IQL(),
     "SAC-10": SACN(critics=10),
-    "Decision Transformer": DecisionTransformer(),
+    "Decision Transformer": DT(),
 }
 
 
