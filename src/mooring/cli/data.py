@@ -60,6 +60,8 @@ def _show(name: str, as_json: bool) -> None:
     if as_json:
         write_json({"summary": described, "audit": [asdict(finding) for finding in findings]})
         return
+    if list(described["obs"]) == ["obs"]:  # not a dict of parts
+        described |= described["obs"]
     write_table(("what", "value"), list(_flat(described)))
     _write_audit(findings)
 
@@ -74,7 +76,7 @@ def _flat(described: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, st
         elif isinstance(value, list) and len(value) > LONG and not isinstance(value[0], str):
             yield prefix + name, f"{_number(min(value))} to {_number(max(value))} ({len(value)} numbers)"
         elif isinstance(value, list):
-            yield prefix + name, ", ".join(_numbers(value))
+            yield prefix + name, ", ".join(_numbers(value)) or "none"
         else:
             yield prefix + name, "unknown" if value is None else _number(value)
 
