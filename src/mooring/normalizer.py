@@ -69,7 +69,8 @@ class Normalizer(eqx.Module):
         space = self.spec.action
         if isinstance(space, Discrete):
             return action
-        return space.low + (space.high - space.low) * (action + 1) / 2
+        raw = space.low + (space.high - space.low) * (action + 1) / 2
+        return jnp.clip(raw, space.low, space.high)  # rounding could pass the bounds by a digit
 
     def _features(self, space: Space, obs: Array) -> Float[Array, " D"]:
         if isinstance(space, Discrete):
