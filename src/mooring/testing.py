@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
-from functools import cache, partial
+from functools import cache
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import jax
@@ -221,8 +221,8 @@ def check_source(source: Source, data: Dataset | None = None, size: int = 32) ->
     With data, every row of a batch without a time axis must be one of its rows.
     """
     label = type(source).__name__
-    state = jax.jit(source.init)(jax.random.key(0))
-    sample = jax.jit(partial(source.sample, size=size))
+    state = jax.jit(lambda key: source.init(key))(jax.random.key(0))
+    sample = jax.jit(lambda state, key: source.sample(state, key, size))
     batch = sample(state, jax.random.key(1))
     for path, leaf in jax.tree.leaves_with_path(batch):
         _require(leaf.shape[:1] == (size,), f"{label}: {_name(path)} has shape {leaf.shape}, not {size} rows")
@@ -362,14 +362,14 @@ def _check_actions(actions: Array, space: Box | Discrete, label: str) -> None:
 
 def _check_source_members(source: Source, size: int, label: str) -> None:
     keys = jax.random.split(jax.random.key(3), 2)
-    states = jax.jit(jax.vmap(source.init))(keys)
-    together = jax.jit(jax.vmap(partial(source.sample, size=size)))(states, keys)
+    states = jax.vmap(source.init)(keys)
+    together = jax.jit(jax.vmap(lambda state, key: source.sample(state, key, size)))(states, keys)
     for index in range(2):
         alone = source.sample(member(states, index), keys[index], size)
         broken = _unequal(member(together, index), alone, tolerance=1e-6)
         _require(not broken, f"{label}: member {index} samples otherwise than alone: {broken[:3]}")
     metrics = {"td_error": jnp.ones((2, size))}
-    fed = jax.jit(jax.vmap(source.feedback))(states, together, metrics)
+    fed = jax.jit(jax.vmap(lambda *given: source.feedback(*given)))(states, together, metrics)
     _require(_form(fed) == _form(states), f"{label}: feedback changes the form of the state")
 
 
