@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
@@ -11,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, PyTree
 
-from mooring.types import Batch, Discrete, Image, Metrics, ObsSpace, Source, Spec
+from mooring.types import Batch, Metrics, Source, scalar
 
 if TYPE_CHECKING:
     from mooring.data.dataset import Dataset
@@ -57,7 +59,7 @@ class Windows(Source):
         padding = self.length - jnp.minimum(self.left[start], self.length)
         offset = jnp.arange(self.length)[None] - padding[:, None]
         batch = take(self.rows, start[:, None] + jnp.maximum(offset, 0))
-        return replace(batch, extra={**batch.extra, "mask": jnp.where(offset >= 0, 1.0, 0.0)})
+        return replace(batch, extra={**batch.extra, "mask": (offset >= 0).astype(jnp.float32)})
 
 
 class ReplayState(eqx.Module):
@@ -68,14 +70,22 @@ class ReplayState(eqx.Module):
 
 
 class Replay(Source):
-    """A buffer of the newest `capacity` rows, filled by `add` while a policy acts; drawn uniformly."""
+    """A buffer of the newest `capacity` rows, filled by `add` while a policy acts; drawn uniformly.
 
-    example: Batch  # one row: shapes and dtypes
+    It begins with the rows of `first`, which may be none.
+    """
+
+    first: Batch
     capacity: int = eqx.field(static=True)
 
+    @classmethod
+    def of(cls, data: Dataset, capacity: int, columns: tuple[str, ...] = ()) -> Replay:
+        """A buffer that begins with a data set, which must fit in."""
+        return cls(to_device(data, columns), capacity)
+
     def init(self, key: Key[Array, ""]) -> ReplayState:
-        rows = jax.tree.map(lambda leaf: jnp.zeros((self.capacity, *leaf.shape), leaf.dtype), self.example)
-        return ReplayState(rows, jnp.zeros((), jnp.int32))
+        empty = lambda leaf: jnp.zeros((self.capacity, *leaf.shape[1:]), leaf.dtype)
+        return self.add(ReplayState(jax.tree.map(empty, self.first), jnp.zeros((), jnp.int32)), self.first)
 
     def add(self, state: ReplayState, rows: Batch) -> ReplayState:
         """The state with B more rows; B must not exceed the capacity."""
@@ -87,6 +97,12 @@ class Replay(Source):
     def sample(self, state: ReplayState, key: Key[Array, ""], size: int) -> Batch:
         filled = jnp.clip(state.count, 1, self.capacity)
         return take(state.rows, jax.random.randint(key, (size,), 0, filled))
+
+
+@partial(jax.jit, donate_argnums=1)
+def add_rows(replay: Replay, states: ReplayState, rows: Batch) -> ReplayState:
+    """Rows (P, B, ...) into the buffer of each member of a population."""
+    return jax.vmap(replay.add)(states, rows)
 
 
 class Mixture(Source):
@@ -107,9 +123,9 @@ class Mixture(Source):
         return tuple(part.refresh(own, algorithm, agent, k) for part, own, k in each)
 
     def sizes(self, size: int) -> tuple[int, ...]:
-        """Rows of each part; the last takes what rounding leaves."""
-        first = [round(size * share) for share in self.shares[:-1]]
-        return (*first, size - sum(first))
+        """Rows of each part: the batch is cut at the rounded sums of shares, so that no rounding adds up."""
+        cuts = [0, *(round(size * sum_of_shares) for sum_of_shares in accumulate(self.shares[:-1])), size]
+        return tuple(end - start for start, end in pairwise(cuts))
 
     def sample(self, state: tuple[PyTree, ...], key: Key[Array, ""], size: int) -> Batch:
         keys = jax.random.split(key, len(self.parts))
@@ -142,8 +158,8 @@ class Prioritized(Source):
     least: Float[Array, ""]
 
     @classmethod
-    def of(cls, data: Dataset, columns: tuple[str, ...] = (), alpha: float = 0.4, least: float = 1) -> Prioritized:
-        return cls(to_device(data, columns), jnp.asarray(alpha), jnp.asarray(least))
+    def of(cls, data: Dataset, columns: tuple[str, ...] = (), alpha: float = 0.4, least: float = 1.0) -> Prioritized:
+        return cls(to_device(data, columns), scalar(alpha), scalar(least))
 
     @property
     def depth(self) -> int:
@@ -190,19 +206,3 @@ def to_device(data: Dataset, columns: tuple[str, ...] = ()) -> Batch:
 def take(rows: Batch, index: Int[Array, "..."]) -> Batch:
     """Rows by index, which must be in range."""
     return jax.tree.map(lambda leaf: leaf.at[index].get(mode="promise_in_bounds"), rows)
-
-
-def example_row(spec: Spec) -> Batch:
-    """One row of zeros with the shapes and dtypes of a spec: what `Replay` is made from."""
-
-    def zero(space: ObsSpace) -> PyTree:
-        if isinstance(space, dict):
-            return {name: zero(part) for name, part in space.items()}
-        if isinstance(space, Discrete):
-            return jnp.zeros((), jnp.int32)
-        if isinstance(space, Image):
-            return jnp.zeros(space.shape, jnp.uint8)
-        return jnp.zeros_like(space.low)
-
-    obs = zero(spec.obs)
-    return Batch(obs, zero(spec.action), jnp.zeros(()), obs, jnp.ones(()))
