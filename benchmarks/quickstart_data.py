@@ -3,7 +3,7 @@
     python benchmarks/quickstart_data.py --out src/mooring/data/quickstart.npz
 
 SAC (here: SAC-N with two critics) begins with 5 episodes of uniformly random actions, then makes one update for each
-of 75,000 steps, about 12 minutes on two cores. The first 22 episodes go nowhere, the last 22 run: a log of good and bad
+of 75,000 steps, about 12 minutes on two cores. The first 18 episodes go nowhere, the last 18 run: a log of good and bad
 behavior, as many are. Between them lie episodes that would make cloning all of it nearly as good as the best.
 """
 
@@ -57,7 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=75_000, help="steps and updates of SAC after the random ones")
-    parser.add_argument("--keep", type=int, default=22, help="episodes from the beginning, and as many from the end")
+    parser.add_argument("--keep", type=int, default=18, help="episodes from the beginning, and as many from the end")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
 

@@ -33,7 +33,7 @@ from mooring.types import Algorithm
 
 SEEDS = 4
 EPISODES = 10
-STEPS = 14_000
+STEPS = 11_000
 RESULTS = "results.json"
 BEHAVIOR, CLONING, OFFLINE = "behavior policy", "behavior cloning", "IQL"
 

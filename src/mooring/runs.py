@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -29,6 +29,13 @@ from mooring.user_files import is_reference
 
 PACKAGES = ("mooring", "jax", "jaxlib", "equinox", "optax", "numpy", "gymnasium", "mujoco")
 MAIN = "main"
+
+
+class Home(NamedTuple):
+    """The environment that a run's policies are evaluated in, and what a random and an expert policy get there."""
+
+    env: str | None = None
+    score_range: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,12 @@ class RunFolder:
             raise BadInput(str(self.path), "holds no run: it has no config.json") from None
         except ValueError:
             raise BadInput(str(self.config_file), "is truncated, or not a file of Mooring's") from None
+
+    def home(self) -> Home:
+        """Where its policies belong."""
+        config = self.config()
+        env, known = config["evaluate"]["env"], config["data"]["score_range"]
+        return Home(env, tuple(known) if known and env == config["data"]["env"] else None)
 
     def rows(self) -> list[dict[str, Any]]:
         """Every row of metrics.jsonl; a last line that a kill cut short is left out."""
@@ -159,6 +172,7 @@ def describe_data(data: Dataset) -> dict[str, Any]:
         "episodes": data.num_episodes,
         "fingerprint": data.fingerprint(),
         "env": data.env,
+        "score_range": data.score_range,
         "reward_scale": data.reward_scale,
         "reward_shift": data.reward_shift,
     }

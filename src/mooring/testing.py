@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import jax
@@ -18,6 +20,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key, PyTree
 
 from mooring.algorithms.imitation.bc import BC
+from mooring.checkpoint import load_tree, save_tree
 from mooring.data.dataset import Dataset
 from mooring.data.episodes import Episode
 from mooring.data.spaces import Bounds
@@ -161,10 +164,11 @@ def check_algorithm(
 ) -> None:
     """Everything that the loop, checkpoints and evaluation rely on, in a few seconds; AssertionError says what broke.
 
-    All state is arrays; where training is cut into chunks leaves no trace; a population of seeds and of values of each
-    float setting runs in one program and each member as it would alone; no number turns infinite or NaN; next_obs of
-    a terminated row changes nothing, while time limits are bootstrapped wherever other rows are; branches on the step
-    stay branches; the policy acts within bounds, greedily or by a key, in a loop.
+    All state is arrays, and comes back from disk as it was; where training is cut into chunks leaves no trace; a
+    population of seeds and of values of each float setting runs in one program and each member as it would alone;
+    no number turns infinite or NaN; next_obs of a terminated row changes nothing, while time limits are bootstrapped
+    wherever other rows are; branches on the step stay branches; the policy acts within bounds, greedily or by a key,
+    in a loop.
 
     Without data: on the small problem, with each kind of action that the algorithm knows. A model of the dynamics
     does learn the last observation: `learns_terminal_next_obs`. Pass small networks to save time.
@@ -174,6 +178,7 @@ def check_algorithm(
             (ready,) = with_stages([algorithm], logged, UPDATES)
             _check_leaves(ready, logged.spec())
             run = _check_chunks(ready, logged)
+            _check_saving(ready, run)
             _check_members(ready, logged)
             _check_branches(ready, logged)
             _check_next_obs(ready, logged, run, learns_terminal_next_obs)
@@ -186,7 +191,7 @@ def with_stages(members: Sequence[Algorithm], data: Dataset, most: int) -> list[
     for index in range(len(ready[0].stages())):
         stages = [each.stages()[index] for each in ready]
         algorithms = with_stages([stage.algorithm for stage in stages], data, most)
-        run, _ = _train(algorithms, data, range(len(ready)), [min(most, stages[0].steps)])
+        run, _ = _train(algorithms, data, range(len(ready)), [min(most, stages[0].steps)], salt=index + 1)
         trained = results(stack(algorithms), run.agent)
         ready = [replace(each, **{stages[0].field: member(trained, i)}) for i, each in enumerate(ready)]
     return ready
@@ -250,15 +255,19 @@ def branches(algorithm: Algorithm, data: Dataset) -> tuple[int, int]:
     return _count_conds(alone.jaxpr), _count_conds(together.jaxpr)
 
 
-def _start(members: Sequence[Algorithm], data: Dataset, seeds: Sequence[int]) -> Run:
-    return start(stack(members), members[0].source(data), data.spec(), keys_of(list(seeds)))
+def _start(members: Sequence[Algorithm], data: Dataset, seeds: Sequence[int], salt: int = 0) -> Run:
+    return start(stack(members), members[0].source(data), data.spec(), keys_of(list(seeds), salt))
 
 
 def _train(
-    members: Sequence[Algorithm], data: Dataset, seeds: Sequence[int], chunks: Sequence[int] = (UPDATES,)
+    members: Sequence[Algorithm],
+    data: Dataset,
+    seeds: Sequence[int],
+    chunks: Sequence[int] = (UPDATES,),
+    salt: int = 0,
 ) -> tuple[Run, dict[str, Array]]:
     algorithms, source = stack(members), members[0].source(data)
-    run, metrics = _start(members, data, seeds), {}
+    run, metrics = _start(members, data, seeds, salt), {}
     for updates in chunks:
         run, metrics = advance(algorithms, source, run, updates)
     return run, metrics
@@ -291,6 +300,14 @@ def _check_chunks(algorithm: Algorithm, data: Dataset) -> Run:
     broken = _unequal(run, _train([algorithm], data, [0], cuts)[0])
     _require(not broken, f"{label}: training twice, cut {cuts} and not, differs in {broken[:3]}")
     return run
+
+
+def _check_saving(algorithm: Algorithm, run: Run) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "run.safetensors"
+        save_tree(path, run, {})
+        broken = _unequal(load_tree(path, jax.eval_shape(lambda: run)), run)
+    _require(not broken, f"{type(algorithm).__name__}: saving and loading changes {broken[:3]}")
 
 
 def _check_members(algorithm: Algorithm, data: Dataset) -> None:

@@ -134,7 +134,8 @@ def train(
         if evaluate_every:
             if not env:
                 raise BadInput(logged.name, "names no environment", fix="name one to evaluate in (env)")
-            evaluate = Evaluate(evaluate_every, env, len(population), episodes, logged.spec())
+            known = logged.score_range if env == logged.env else None
+            evaluate = Evaluate(evaluate_every, env, len(population), episodes, logged.spec(), known)
             hooks = [*hooks, stack.enter_context(closing(evaluate))]
         run_folder = RunFolder(Path(folder)) if folder else None
         check_loggers(log, run_folder)

@@ -16,6 +16,7 @@ from mooring.registry import Setting
 
 if TYPE_CHECKING:
     from mooring.population import Member
+    from mooring.runs import Home
     from mooring.types import Algorithm, Policy
 
 OWN = (
@@ -39,11 +40,12 @@ def run(words: Sequence[str]) -> int:
 
     from mooring.evaluation import evaluate
 
-    policies, members, env = _loaded(Path(options.path), own["algorithm"])
-    env = own["env"] or env
+    policies, members, home = _loaded(Path(options.path), own["algorithm"])
+    env = own["env"] or home.env
     if env is None:
         raise BadInput(options.path, "names no environment", fix="name one with --env")
-    played = evaluate(policies, env, own["episodes"], own["seed"], options.sampled)
+    known = home.score_range if env == home.env else None
+    played = evaluate(policies, env, own["episodes"], own["seed"], options.sampled, known)
     described = [asdict(member) for member in members]
     if options.json:
         write_json(played.to_json() | {"members": described})
@@ -54,22 +56,22 @@ def run(words: Sequence[str]) -> int:
     return 0
 
 
-def _loaded(path: Path, reference: str | None) -> tuple[Policy, list[Member], str | None]:
-    """The policies of a run's folder, or the one in a file, stacked; who they are; and the run's environment."""
+def _loaded(path: Path, reference: str | None) -> tuple[Policy, list[Member], Home]:
+    """The policies of a run's folder, or the one in a file, stacked; who they are; and where they belong."""
     from mooring.checkpoint import load_meta
     from mooring.loop import stack
     from mooring.population import Member
-    from mooring.runs import RunFolder, load_policies, load_policy
+    from mooring.runs import Home, RunFolder, load_policies, load_policy
 
     if path.is_dir():
         config = RunFolder(path).config()
         policies, members = load_policies(path, _users_algorithm(reference, config["algorithm"]))
-        return policies, members, config["evaluate"]["env"]
+        return policies, members, RunFolder(path).home()
     meta = load_meta(path)
     policy = load_policy(path, _users_algorithm(reference, meta.get("algorithm", {})))
-    home = RunFolder(path.parent.parent)
-    env = home.config()["evaluate"]["env"] if home.config_file.exists() else None
-    return stack([policy]), [Member(meta["seed"], meta["settings"])], env
+    folder = RunFolder(path.parent.parent)
+    home = folder.home() if folder.config_file.exists() else Home()
+    return stack([policy]), [Member(meta["seed"], meta["settings"])], home
 
 
 def _users_algorithm(reference: str | None, described: Mapping[str, Any]) -> Algorithm | None:

@@ -20,8 +20,16 @@ class Evaluator:
     Results depend on the policies and the seed, never on timing. Close it.
     """
 
-    def __init__(self, env: str, members: int, episodes: int, seed: int = 0, spec: Spec | None = None) -> None:
-        self.env, self.seed = env, seed
+    def __init__(
+        self,
+        env: str,
+        members: int,
+        episodes: int,
+        seed: int = 0,
+        spec: Spec | None = None,
+        score_range: tuple[float, float] | None = None,
+    ) -> None:
+        self.env, self.seed, self.score_range = env, seed, score_range
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="evaluate")
         self._begun: deque[tuple[int, Future[Evaluation]]] = deque()
         self._environments = self._worker.submit(Environments, env, members, episodes, spec).result()
@@ -51,4 +59,4 @@ class Evaluator:
 
     def _evaluate(self, policies: Policy) -> Evaluation:
         played = self._environments.rollout(policies, self.seed)
-        return Evaluation.of(played, self.env, self.seed, sampled=False)
+        return Evaluation.of(played, self.env, self.seed, sampled=False, score_range=self.score_range)

@@ -21,6 +21,8 @@ from mooring.types import Policy
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from mooring.runs import Home
+
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
@@ -39,9 +41,12 @@ class Evaluation:
     versions: dict[str, str]
 
     @classmethod
-    def of(cls, played: Returns, env: str, seed: int, sampled: bool) -> Evaluation:
-        """Episodes that were played here and now."""
-        return cls(env, played.returns, played.lengths, score_range_of_env(env), seed, sampled, versions())
+    def of(
+        cls, played: Returns, env: str, seed: int, sampled: bool, score_range: tuple[float, float] | None = None
+    ) -> Evaluation:
+        """Episodes that were played here and now; without a score range, that of the environment, where it is known."""
+        score_range = score_range or score_range_of_env(env)
+        return cls(env, played.returns, played.lengths, score_range, seed, sampled, versions())
 
     @property
     def scores(self) -> Float64[np.ndarray, "P E"] | None:
@@ -91,30 +96,33 @@ def evaluate(
     episodes: int = 10,
     seed: int = 0,
     sampled: bool = False,
+    score_range: tuple[float, float] | None = None,
 ) -> Evaluation:
     """Plays `episodes` episodes with each policy in the Gymnasium environment `env`.
 
     `policies` is one policy, a list of them, a stacked population, a file that holds a policy, or the folder of a
     run (whose environment is the default). Policies act greedily, or as they were trained to explore where `sampled`.
+    `score_range` holds the returns of a random and of an expert policy; else those of D4RL or of the run's data.
 
     Raises BadInput where the environment is unknown, fails, or is not what the policies were made for.
     """
     if isinstance(policies, str | Path):
-        policies, own_env = _loaded(Path(policies))
-        env = env or own_env
+        policies, home = _loaded(Path(policies))
+        if env in (None, home.env):
+            env, score_range = home.env, score_range or home.score_range
     if env is None:
         raise BadInput("evaluate", "no environment is given", "env, a Gymnasium id")
     played = rollout(_stacked(policies), env, episodes, seed, sampled)
-    return Evaluation.of(played, env, seed, sampled)
+    return Evaluation.of(played, env, seed, sampled, score_range)
 
 
-def _loaded(path: Path) -> tuple[Policy, str | None]:
-    """The policies of a run's folder, or the one in a file; and the environment that the run was about."""
-    from mooring.runs import RunFolder, load_policies, load_policy
+def _loaded(path: Path) -> tuple[Policy, Home]:
+    """The policies of a run's folder, or the one in a file; and where they belong."""
+    from mooring.runs import Home, RunFolder, load_policies, load_policy
 
     if not path.is_dir():
-        return load_policy(path), None
-    return load_policies(path)[0], RunFolder(path).config()["evaluate"]["env"]
+        return load_policy(path), Home()
+    return load_policies(path)[0], RunFolder(path).home()
 
 
 def _stacked(policies: Policy | Sequence[Policy]) -> Policy:

@@ -19,9 +19,17 @@ class Evaluate(Hook):
     environment has a reference range) come when they end. Results depend on the policies alone.
     """
 
-    def __init__(self, every: int, env: str, members: int, episodes: int, spec: Spec | None = None) -> None:
+    def __init__(
+        self,
+        every: int,
+        env: str,
+        members: int,
+        episodes: int,
+        spec: Spec | None = None,
+        score_range: tuple[float, float] | None = None,
+    ) -> None:
         self.every = every
-        self.evaluator = Evaluator(env, members, episodes, spec=spec)
+        self.evaluator = Evaluator(env, members, episodes, spec=spec, score_range=score_range)
 
     def __call__(self, session: Session) -> None:
         self.settle(session, before=session.step)
