@@ -15,9 +15,10 @@ from mooring.data.episodes import Episode
 from mooring.data.spaces import Bounds
 from mooring.errors import BadInput
 from mooring.loop import advance, keys_of, policies, stack, start
+from mooring.networks.trajectory import TrajectoryModel, Window
 from mooring.population import members, stacked
 from mooring.testing import best_value, check_algorithm, cloned_value, policy_value, small_data
-from mooring.types import ActionKind, Batch, Discrete
+from mooring.types import ActionKind, Discrete
 
 KINDS: tuple[ActionKind, ...] = ("continuous", "discrete")
 TINY: dict[str, Any] = {"layers": 1, "width": 8, "heads": 2, "context": 3, "batch_size": 4, "return_scale": 4.0}
@@ -40,11 +41,19 @@ def logged(episode: Episode, steps: int, kind: ActionKind) -> Dataset:
 
 def fresh(algorithm: DT, data: Dataset) -> Agent:
     """An agent whose parameters are large enough for each input to matter."""
-    agent = algorithm.init(jax.random.key(0), data.spec())
-    model = jax.tree.map(
-        lambda leaf: leaf + 0.3 * jnp.cos(jnp.arange(leaf.size).reshape(leaf.shape)), agent.model.model
-    )
-    return replace(agent, model=replace(agent.model, model=model))
+    agent = jax.jit(algorithm.init)(jax.random.key(0), data.spec())
+    larger = lambda leaf: jnp.asarray(leaf + 0.3 * np.cos(np.arange(leaf.size).reshape(leaf.shape)), jnp.float32)
+    return replace(agent, model=replace(agent.model, model=jax.tree.map(larger, agent.model.model)))
+
+
+@jax.jit
+def greedy_step(policy: ReturnConditioned, memory: Any, obs: Any) -> Any:
+    return policy.act(memory, obs, None)
+
+
+@jax.jit
+def predict(model: TrajectoryModel, window: Window) -> Any:
+    return model(window)[-1]
 
 
 def test_square_loss_is_the_mean_over_what_is_real() -> None:
@@ -92,7 +101,7 @@ def test_acting_predicts_as_training_does_at_every_step(kind: ActionKind) -> Non
         policy = replace(algorithm.policy(agent), target_return=jnp.float32(data.returns[0]))
         memory = policy.begin()
         for step in range(steps):
-            action, memory = policy.act(memory, jnp.asarray(data.obs[step]), None)
+            action, memory = greedy_step(policy, memory, jnp.asarray(data.obs[step]))
             taken = model.encode(normalizer.to_unit(jnp.asarray(data.action[step])))
             window = replace(memory.window, action=memory.window.action.at[-1].set(taken))
             memory = policy.observe(replace(memory, window=window), jnp.asarray(data.reward[step]))
@@ -102,10 +111,10 @@ def test_acting_predicts_as_training_does_at_every_step(kind: ActionKind) -> Non
         assert int(real.sum()) == min(3, steps)
         for ours, theirs in zip(jax.tree.leaves(memory.window), jax.tree.leaves(trained), strict=True):
             np.testing.assert_allclose(ours[real], theirs[real], rtol=1e-6, atol=1e-6)
-        prediction = model(trained)[-1]
+        prediction = predict(model, trained)
         expected = normalizer.from_unit(jnp.argmax(prediction) if kind == "discrete" else prediction)
         np.testing.assert_allclose(action, expected, rtol=1e-5, atol=1e-6)
-        np.testing.assert_allclose(model(memory.window)[-1], prediction, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(predict(model, memory.window), prediction, rtol=1e-5, atol=1e-6)
 
 
 def test_return_to_go_falls_by_what_was_earned_and_timesteps_count() -> None:
@@ -134,10 +143,11 @@ def test_many_episodes_in_one_compiled_loop_go_as_each_alone(kind: ActionKind) -
         return policy.observe(memory, jnp.sum(obs)), action
 
     actions = jax.jit(jax.vmap(lambda obs: jax.lax.scan(step, policy.begin(), obs)[1]))(obs)
+    alone = jax.jit(step)
     for episode in range(3):
         memory = policy.begin()
         for index in range(6):
-            memory, action = step(memory, obs[episode, index])
+            memory, action = alone(memory, obs[episode, index])
             np.testing.assert_allclose(actions[episode, index], action, rtol=1e-5, atol=1e-5)
 
 
@@ -161,7 +171,7 @@ def test_a_key_samples_discrete_actions_only() -> None:
 def test_the_return_asked_for_is_the_best_logged_one_unless_given() -> None:
     data = small_data("continuous")
     best = DT(**TINY)
-    agent = best.init(jax.random.key(0), data.spec())
+    agent = jax.jit(best.init)(jax.random.key(0), data.spec())
     assert float(best.policy(agent).target_return) == pytest.approx(data.returns.max())
     assert float(DT(target_return=7.0, **TINY).policy(agent).target_return) == 7.0
     swept = stacked(best, members(1, {"target_return": [1.0, 2.0]}))
@@ -172,7 +182,7 @@ def test_the_return_asked_for_is_the_best_logged_one_unless_given() -> None:
 def test_raw_rewards_count_however_learning_sees_them() -> None:
     data = small_data("continuous").with_reward(scale=10.0, shift=-1.0)
     algorithm = DT(**TINY)
-    policy = algorithm.policy(algorithm.init(jax.random.key(0), data.spec()))
+    policy = algorithm.policy(jax.jit(algorithm.init)(jax.random.key(0), data.spec()))
     assert float(policy.target_return) == pytest.approx(data.returns.max())
     assert float(policy.observe(policy.begin(), jnp.float32(3)).return_to_go) == pytest.approx(data.returns.max() - 3)
 
@@ -183,17 +193,18 @@ def test_what_stands_in_padding_changes_nothing(kind: ActionKind) -> None:
     algorithm = DT(**TINY)
     agent = fresh(algorithm, data)
     batch = algorithm.source(data).starting_at(jnp.array([4, 5, 6, 6]))
-    padded = batch["mask"] == 0
+    padded = np.asarray(batch["mask"]) == 0
 
     def garbled(column: Any) -> Any:
         wide = padded.reshape(padded.shape + (1,) * (column.ndim - 2))
-        return jnp.where(wide, jnp.asarray(3, column.dtype), column)
+        return jnp.asarray(np.where(wide, np.asarray(1, column.dtype), column))
 
-    extra = {name: column if name == "mask" else garbled(column) for name, column in batch.extra.items()}
-    columns = (garbled(getattr(batch, name)) for name in ("obs", "action", "reward", "next_obs", "continues"))
+    garbage = jax.tree.map(garbled, batch)
+    garbage = replace(garbage, extra={**garbage.extra, "mask": batch["mask"]})
+    assert not np.array_equal(garbage.action, batch.action)
     update = jax.jit(algorithm.update)
     one, metrics = update(agent, batch, jax.random.key(1), jnp.int32(0))
-    other, others = update(agent, Batch(*columns, extra), jax.random.key(1), jnp.int32(0))
+    other, others = update(agent, garbage, jax.random.key(1), jnp.int32(0))
     assert jax.tree.all(jax.tree.map(np.array_equal, (one, metrics), (other, others)))
     assert not np.array_equal(one.model.model.head.weight, agent.model.model.head.weight)
 
