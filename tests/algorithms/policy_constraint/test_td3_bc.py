@@ -11,7 +11,7 @@ from mooring.types import Batch
 from reference import adam, assert_same, critics, doubles, gradient, mlp
 
 DATA = small_data("continuous")
-ALGORITHM = TD3BC(hidden=(5,), batch_size=16, target_noise=1.0, noise_clip=0.5, target_rate=0.1, learning_rate=1e-2)
+ALGORITHM = TD3BC(hidden=(5,), batch_size=64, target_noise=1.0, noise_clip=0.5, target_rate=0.1, learning_rate=1e-2)
 
 
 def test_every_check_passes():
@@ -48,9 +48,9 @@ def after(steps):
     update = jax.jit(ALGORITHM.update)
     agent = jax.jit(ALGORITHM.init)(jax.random.key(0), DATA.spec())
     for step in range(steps):
-        batch = source.sample((), jax.random.key(step), 16)
+        batch = source.sample((), jax.random.key(step), 64)
         agent, _ = update(agent, batch, jax.random.key(100 + step), jnp.asarray(step))
-    return agent, source.sample((), jax.random.key(steps), 16)
+    return agent, source.sample((), jax.random.key(steps), 64)
 
 
 def in_units(batch):
@@ -73,6 +73,7 @@ def critics_after(agent, batch, key):
 
 def test_an_update_that_is_due_moves_all_as_the_paper_says():
     agent, batch = after(4)
+    assert set(batch.continues.tolist()) == {0, 1}
     key = jax.random.key(5)
     found, _ = jax.jit(ALGORITHM.update)(agent, batch, key, jnp.asarray(4))
 

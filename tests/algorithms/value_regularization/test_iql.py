@@ -8,7 +8,7 @@ from mooring.loop import member
 from mooring.testing import check_algorithm, check_learning, small_data
 from reference import adam, assert_same, critics, doubles, gradient, mlp
 
-SETTINGS = {"hidden": (5,), "batch_size": 16, "target_rate": 0.1, "learning_rate": 1e-2, "decay_steps": 20}
+SETTINGS = {"hidden": (5,), "batch_size": 64, "target_rate": 0.1, "learning_rate": 1e-2, "decay_steps": 20}
 ALGORITHM = IQL(**SETTINGS, temperature=10.0, advantage_clip=2.0)
 
 
@@ -31,9 +31,9 @@ def after(steps, actions):
     update = jax.jit(ALGORITHM.update)
     agent = jax.jit(ALGORITHM.init)(jax.random.key(0), data.spec())
     for step in range(steps):
-        batch = source.sample((), jax.random.key(step), 16)
+        batch = source.sample((), jax.random.key(step), 64)
         agent, _ = update(agent, batch, jax.random.key(0), jnp.asarray(step))
-    return agent, source.sample((), jax.random.key(steps), 16)
+    return agent, source.sample((), jax.random.key(steps), 64)
 
 
 def log_density(actor, obs, action):
@@ -60,6 +60,8 @@ def test_an_update_is_that_of_the_paper(actions):
     found, _ = jax.jit(ALGORITHM.update)(agent, batch, jax.random.key(0), jnp.asarray(5))
     obs, reward, continues, next_obs = doubles((batch.obs, batch.reward, batch.continues, batch.next_obs))
     action = np.asarray(batch.action) if actions == "discrete" else doubles(batch.action)
+
+    assert set(continues) == {0, 1}
 
     q = q_of(doubles(agent.target), obs, action).min(axis=0)
 
