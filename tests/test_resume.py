@@ -26,7 +26,7 @@ SMALL = {
     "context": 4,
     "layers": 1,
     "width": 16,
-    "density_steps": 4000,
+    "density_steps": 400,
     "decay_steps": 10_000,
 }
 CADENCE = {"chunk": 20, "save_every": 40}

@@ -6,7 +6,6 @@ from itertools import product
 from typing import Any, get_type_hints
 
 from mooring.errors import BadInput, unknown
-from mooring.loop import stack
 from mooring.types import Algorithm
 
 
@@ -36,8 +35,8 @@ def members(seeds: int | Sequence[int] = 1, sweep: Mapping[str, Sequence[float]]
     return [Member(seed, settings) for settings in combinations for seed in seeds]
 
 
-def stacked(algorithm: Algorithm, population: Sequence[Member]) -> Algorithm:
-    """The algorithm with a leading axis P on every float setting, each member's own value in its place."""
+def varied(algorithm: Algorithm, population: Sequence[Member]) -> list[Algorithm]:
+    """Each member's algorithm: the one given, with the member's own settings. Raises BadInput where they do not fit."""
     hints = get_type_hints(type(algorithm))
     floats = {name for name, kind in hints.items() if kind in (float, float | None)}
     traced = [f.name for f in fields(algorithm) if f.name in floats and not f.metadata.get("static")]
@@ -47,7 +46,7 @@ def stacked(algorithm: Algorithm, population: Sequence[Member]) -> Algorithm:
         if name not in traced:
             fix = f"make one run for each value; what can be swept: {', '.join(traced)}"
             raise BadInput(f"sweep of {name}", "it fixes a shape, a length or a branch", fix=fix)
-    return stack([with_settings(algorithm, member.settings) for member in population])
+    return [with_settings(algorithm, member.settings) for member in population]
 
 
 def with_settings(algorithm: Algorithm, settings: Mapping[str, float]) -> Algorithm:

@@ -22,7 +22,7 @@ from mooring.hooks import Hook
 from mooring.hooks.evaluate import Evaluate
 from mooring.hooks.log import Logger, check_loggers, make_loggers
 from mooring.hooks.progress import Progress
-from mooring.population import Member, members, stacked
+from mooring.population import Member, members, varied
 from mooring.runs import MAIN, RunFolder, describe_algorithm, describe_data, versions
 from mooring.types import Algorithm, Discrete, Policy, Source, Spec
 
@@ -118,7 +118,7 @@ def train(
         if count < 1:
             raise BadInput(name, f"found {count}", "at least 1")
     population = members(seeds, sweep)
-    algorithms, env = stacked(algorithm, population), env or logged.env
+    algorithms, env = varied(algorithm, population), env or logged.env
     config = {
         "algorithm": describe_algorithm(algorithm),
         "data": describe_data(logged),
@@ -165,17 +165,20 @@ class Trainer:
     def spec(self) -> Spec:
         return self.data.spec()
 
-    def train(self, algorithms: Algorithm, steps: int, source: Source | None, hooks: Sequence[Hook]) -> Trained:
-        """All stages, in order, then the algorithm itself."""
+    def train(self, algorithms: list[Algorithm], steps: int, source: Source | None, hooks: Sequence[Hook]) -> Trained:
+        """All stages, in order, then the algorithm itself; `algorithms` are the members'."""
         for index, (name, algorithm, stage_steps) in enumerate(self.algorithm.stages()):
-            of_stage = jax.vmap(lambda each, index=index: each.stages()[index].algorithm)(algorithms)
+            of_stage = loop.stack([each.stages()[index].algorithm for each in algorithms])
             session = self.fit(name, of_stage, algorithm.source(self.data), stage_steps)
-            algorithms = replace(algorithms, **{name: loop.results(of_stage, session.run.agent)})
-        session = self.fit(MAIN, algorithms, source or self.algorithm.source(self.data), steps, hooks)
+            left = loop.results(of_stage, session.run.agent)
+            own: list[dict[str, Any]] = [{name: loop.member(left, place)} for place in range(len(algorithms))]
+            algorithms = [replace(each, **result) for each, result in zip(algorithms, own, strict=True)]
+        source = source or self.algorithm.source(self.data)
+        session = self.fit(MAIN, loop.stack(algorithms), source, steps, hooks)
         for hook in hooks:
             hook.settle(session, before=steps + 1)
         folder = self.folder.path if self.folder else None
-        return Trained(algorithms, session.run, self.spec, self.population, self.rows, folder)
+        return Trained(session.algorithms, session.run, self.spec, self.population, self.rows, folder)
 
     def fit(self, stage: str, algorithms: Algorithm, source: Source, steps: int, hooks: Sequence[Hook] = ()) -> Session:
         """Trains one stage from its start or its last checkpoint to exactly `steps` updates."""

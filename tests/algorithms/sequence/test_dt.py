@@ -16,7 +16,7 @@ from mooring.data.spaces import Bounds
 from mooring.errors import BadInput
 from mooring.loop import advance, keys_of, policies, stack, start
 from mooring.networks.trajectory import TrajectoryModel, Window
-from mooring.population import members, stacked
+from mooring.population import members, varied
 from mooring.testing import best_value, check_algorithm, cloned_value, policy_value, small_data
 from mooring.types import ActionKind, Discrete
 
@@ -174,7 +174,7 @@ def test_the_return_asked_for_is_the_best_logged_one_unless_given() -> None:
     agent = jax.jit(best.init)(jax.random.key(0), data.spec())
     assert float(best.policy(agent).target_return) == pytest.approx(data.returns.max())
     assert float(DT(target_return=7.0, **TINY).policy(agent).target_return) == 7.0
-    swept = stacked(best, members(1, {"target_return": [1.0, 2.0]}))
+    swept = stack(varied(best, members(1, {"target_return": [1.0, 2.0]})))
     found: ReturnConditioned = policies(swept, stack([agent, agent]))
     assert found.target_return.tolist() == [1.0, 2.0]
 
