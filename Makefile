@@ -27,7 +27,7 @@ $(VENV)/mooring-quickstart: pyproject.toml requirements.lock | $(VENV)/bin/pytho
 	touch $@
 
 $(VENV)/mooring-test: pyproject.toml requirements.lock | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[mujoco,minari,plot,log,test]'
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[mujoco,minari,table,plot,log,test]'
 	touch $@ $(VENV)/mooring-quickstart
 
 $(VENV)/bin/python:
@@ -37,7 +37,7 @@ $(VENV)/bin/python:
 lock:
 	$(PYTHON) -m pip install --quiet uv
 	$(PYTHON) -m uv pip compile pyproject.toml --universal --python-version 3.11 --no-emit-index-url --no-annotate \
-		--extra mujoco --extra minari --extra plot --extra log --extra test --output-file requirements.lock
+		--extra mujoco --extra minari --extra table --extra plot --extra log --extra test --output-file requirements.lock
 
 clean:
 	rm -rf $(VENV)

@@ -36,5 +36,5 @@ def test_show(mooring, file):
 
 
 def test_show_of_nothing(mooring):
-    assert "no data set was named" in mooring("data", "show").err
+    assert "DATA" in mooring("data", "show").err
     assert mooring("data", "show", "none.npz").err == "mooring: error: none.npz: no such file\n"

@@ -5,21 +5,19 @@ Nothing here imports JAX before there is work for it, so that help and errors co
 
 import os
 import sys
-from argparse import RawDescriptionHelpFormatter
 from collections.abc import Sequence
-from importlib import import_module
 from typing import NoReturn
 
 from mooring import __version__
-from mooring.cli.parsing import Parser
-from mooring.errors import BadInput, unknown
+from mooring.cli.menu import choose, menu_parser
+from mooring.errors import BadInput
 
 COMMANDS = {
     "quickstart": "see a learned policy beat the data that it learned from, in two minutes",
     "train": "train an algorithm on a data set: several seeds and settings in one program",
     "evaluate": "let saved policies act in an environment, and score them",
     "algorithms": "list the algorithms, or the settings of one",
-    "data": "list the known data sets, or describe and audit one",
+    "data": "list, describe, bring, check and make data sets",
     "show": "show what the folder of a run holds",
 }
 BAD_INPUT, INTERRUPTED = 2, 130
@@ -52,26 +50,9 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    if not words or words[0].startswith("-"):
-        parser = _parser()
-        parser.read(words)
+    parser = menu_parser("mooring", "Policies from logged data, judged honestly.", COMMANDS)
+    parser.add_argument("--version", action="version", version=f"mooring {__version__}")
+    if not words:
         parser.print_help(sys.stderr)
         return BAD_INPUT
-    command, *rest = words
-    if command not in COMMANDS:
-        raise unknown("command", command, COMMANDS)
-    return int(import_module(f"mooring.cli.{command}").run(rest))
-
-
-def _parser() -> Parser:
-    width = max(len(name) for name in COMMANDS)
-    listing = "\n".join(f"  {name:{width}}  {purpose}" for name, purpose in COMMANDS.items())
-    parser = Parser(
-        "mooring",
-        usage="mooring COMMAND ...",
-        description="Policies from logged data, judged honestly.",
-        epilog=f"commands:\n{listing}\n\n`mooring COMMAND --help` says more about each.",
-        formatter_class=RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action="version", version=f"mooring {__version__}")
-    return parser
+    return choose(parser, __name__, COMMANDS, words)

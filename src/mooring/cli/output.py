@@ -27,6 +27,11 @@ def write_json(value: Any) -> None:
     write(json.dumps(value, indent=2))
 
 
+def number(value: Any) -> str:
+    """A float in five digits; anything else as it is."""
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
 def write_table(header: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None) -> None:
     """A table; headers that end with ">" are of columns flush right."""
     from rich import box

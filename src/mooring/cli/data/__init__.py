@@ -1,0 +1,17 @@
+"""`mooring data COMMAND`: one file for each command."""
+
+from collections.abc import Sequence
+
+from mooring.cli.menu import choose, menu_parser
+
+COMMANDS = {
+    "list": "list the data sets that are known by name",
+    "show": "describe a data set in numbers, and say what looks odd in it",
+}
+DATA_HELP = "a file (.hdf5, .npz), the folder of a Minari data set, minari:NAME, my_data.py:function, or a known name"
+
+
+def run(words: Sequence[str]) -> int:
+    return choose(
+        menu_parser("mooring data", "Brings, checks and makes logged data.", COMMANDS), __name__, COMMANDS, words
+    )

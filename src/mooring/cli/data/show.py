@@ -1,0 +1,60 @@
+"""`mooring data show DATA`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from mooring.cli.data import DATA_HELP
+from mooring.cli.output import number, write, write_json, write_table
+from mooring.cli.parsing import Parser
+
+if TYPE_CHECKING:
+    from mooring.data.describe import Finding
+
+LONG = 8  # vectors of more numbers than this are shown by their smallest and largest
+
+
+def run(words: Sequence[str]) -> int:
+    parser = Parser("mooring data show", description="Describes a data set, and says what looks odd in it.")
+    parser.add_argument("data", metavar="DATA", help=DATA_HELP)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    options = parser.read(words)
+
+    from mooring.data import load
+    from mooring.data.describe import audit, summary
+
+    data = load(options.data)
+    described, findings = summary(data), audit(data)
+    if options.json:
+        write_json({"summary": described, "audit": [asdict(finding) for finding in findings]})
+        return 0
+    if list(described["obs"]) == ["obs"]:  # not a dict of parts
+        described |= described["obs"]
+    write_table(("what", "value"), list(_flat(described)))
+    _write_audit(findings)
+    return 0
+
+
+def _flat(described: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """A nested summary as rows; a dict of plain numbers and texts is one row."""
+    for name, value in described.items():
+        if isinstance(value, dict) and any(isinstance(part, dict | list) for part in value.values()):
+            yield from _flat(value, f"{prefix}{name} ")
+        elif isinstance(value, dict):
+            yield prefix + name, ", ".join(f"{key} {number(part)}" for key, part in value.items())
+        elif isinstance(value, list) and len(value) > LONG and not isinstance(value[0], str):
+            yield prefix + name, f"{number(min(value))} to {number(max(value))} ({len(value)} numbers)"
+        elif isinstance(value, list):
+            yield prefix + name, ", ".join(number(part) for part in value) or "none"
+        else:
+            yield prefix + name, "unknown" if value is None else number(value)
+
+
+def _write_audit(findings: Sequence[Finding]) -> None:
+    if findings:
+        rows = [(finding.level, finding.field, finding.text) for finding in findings]
+        write_table(("audit", "field", "finding"), rows)
+    else:
+        write("The audit found nothing unusual.")

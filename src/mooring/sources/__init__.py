@@ -1,0 +1,10 @@
+"""Where batches come from. Each source is data shared by a population, and a state that is each member's own."""
+
+from mooring.sources.mixture import Mixture
+from mooring.sources.offline import Offline
+from mooring.sources.prioritized import Prioritized
+from mooring.sources.replay import Replay, ReplayState, add_rows
+from mooring.sources.rows import take, to_device
+from mooring.sources.windows import Windows
+
+__all__ = ["Mixture", "Offline", "Prioritized", "Replay", "ReplayState", "Windows", "add_rows", "take", "to_device"]

@@ -1,0 +1,60 @@
+"""A ring buffer that grows while a policy acts."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Int, Key
+
+from mooring.sources.rows import take, to_device
+from mooring.types import Batch, Source
+
+if TYPE_CHECKING:
+    from mooring.data.dataset import Dataset
+
+
+class ReplayState(eqx.Module):
+    """A ring of rows: `count` ever added, of which the last `capacity` are kept."""
+
+    rows: Batch
+    count: Int[Array, ""]
+
+
+class Replay(Source):
+    """A buffer of the newest `capacity` rows, filled by `add` while a policy acts; drawn uniformly.
+
+    It begins with the rows of `first`, which may be none.
+    """
+
+    first: Batch
+    capacity: int = eqx.field(static=True)
+
+    @classmethod
+    def of(cls, data: Dataset, capacity: int, columns: tuple[str, ...] = ()) -> Replay:
+        """A buffer that begins with a data set, which must fit in."""
+        return cls(to_device(data, columns), capacity)
+
+    def init(self, key: Key[Array, ""]) -> ReplayState:
+        empty = lambda leaf: jnp.zeros((self.capacity, *leaf.shape[1:]), leaf.dtype)
+        return self.add(ReplayState(jax.tree.map(empty, self.first), jnp.zeros((), jnp.int32)), self.first)
+
+    def add(self, state: ReplayState, rows: Batch) -> ReplayState:
+        """The state with B more rows; B must not exceed the capacity."""
+        added = rows.reward.shape[0]
+        place = (state.count + jnp.arange(added)) % self.capacity
+        kept = jax.tree.map(lambda ring, new: ring.at[place].set(new), state.rows, rows)
+        return ReplayState(kept, state.count + added)
+
+    def sample(self, state: ReplayState, key: Key[Array, ""], size: int) -> Batch:
+        filled = jnp.clip(state.count, 1, self.capacity)
+        return take(state.rows, jax.random.randint(key, (size,), 0, filled))
+
+
+@partial(jax.jit, donate_argnums=1)
+def add_rows(replay: Replay, states: ReplayState, rows: Batch) -> ReplayState:
+    """Rows (P, B, ...) into the buffer of each member of a population."""
+    return jax.vmap(replay.add)(states, rows)
