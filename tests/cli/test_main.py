@@ -63,7 +63,7 @@ def test_no_command_is_an_error_with_help(mooring):
         (["--hlp"], "option of mooring '--hlp': does not exist; did you mean --help?"),
         (["algorithms", "--al"], "option of mooring algorithms '--al': does not exist"),
         (["show"], "mooring show: the following arguments are required: RUN; see mooring show --help"),
-        (["data", "lst"], "mooring data: argument action: invalid choice: 'lst'"),
+        (["data", "lst"], "command 'lst': does not exist; did you mean list"),
     ],
 )
 def test_wrong_words(mooring, words, said):
