@@ -1,16 +1,16 @@
 """Actors: from features of one observation to a distribution over one action in [-1, 1]^A or {0 .. n-1}.
 
-All have `mode`, `sample` and (but for the deterministic one) `log_prob`.
+All have `mode`, `sample` and (but for the deterministic one) `log_prob`; `of` makes one, its perceptron of that form.
 """
 
-from typing import Any
+from typing import Any, Unpack
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from mooring.networks.mlp import MLP, Initializer, uniform
+from mooring.networks.mlp import MLP, Form
 
 EDGE = 1 - 1e-6  # tanh's inverse is infinite at 1; in float32 this is about seven standard units before tanh
 
@@ -22,15 +22,9 @@ class DeterministicActor(eqx.Module):
 
     @classmethod
     def of(
-        cls,
-        key: Key[Array, ""],
-        obs: int,
-        action: int,
-        hidden: tuple[int, ...],
-        initial: Initializer = uniform,
-        last: Initializer | None = None,
+        cls, key: Key[Array, ""], obs: int, action: int, hidden: tuple[int, ...], **form: Unpack[Form]
     ) -> "DeterministicActor":
-        return cls(MLP.of(key, obs, hidden, action, initial=initial, last=last))
+        return cls(MLP.of(key, obs, hidden, action, **form))
 
     def __call__(self, obs: Float[Array, " O"]) -> Float[Array, " A"]:
         return jnp.tanh(self.net(obs))
@@ -59,15 +53,9 @@ class GaussianActor(eqx.Module):
 
     @classmethod
     def of(
-        cls,
-        key: Key[Array, ""],
-        obs: int,
-        action: int,
-        hidden: tuple[int, ...],
-        initial: Initializer = uniform,
-        last: Initializer | None = None,
+        cls, key: Key[Array, ""], obs: int, action: int, hidden: tuple[int, ...], **form: Unpack[Form]
     ) -> "GaussianActor":
-        return cls(MLP.of(key, obs, hidden, action, initial=initial, last=last), jnp.zeros(action))
+        return cls(MLP.of(key, obs, hidden, action, **form), jnp.zeros(action))
 
     def std(self) -> Float[Array, " A"]:
         return jnp.exp(jnp.clip(self.log_std, *self.log_std_range))
@@ -96,11 +84,10 @@ class SquashedGaussianActor(eqx.Module):
         obs: int,
         action: int,
         hidden: tuple[int, ...],
-        initial: Initializer = uniform,
-        last: Initializer | None = None,
         log_std_range: tuple[float, float] = (-20.0, 2.0),
+        **form: Unpack[Form],
     ) -> "SquashedGaussianActor":
-        return cls(MLP.of(key, obs, hidden, 2 * action, initial=initial, last=last), log_std_range)
+        return cls(MLP.of(key, obs, hidden, 2 * action, **form), log_std_range)
 
     def moments(self, obs: Float[Array, " O"]) -> tuple[Float[Array, " A"], Float[Array, " A"]]:
         """Mean and standard deviation before the tanh."""
@@ -139,14 +126,9 @@ class CategoricalActor(eqx.Module):
 
     @classmethod
     def of(
-        cls,
-        key: Key[Array, ""],
-        obs: int,
-        actions: int,
-        hidden: tuple[int, ...],
-        initial: Initializer = uniform,
+        cls, key: Key[Array, ""], obs: int, actions: int, hidden: tuple[int, ...], **form: Unpack[Form]
     ) -> "CategoricalActor":
-        return cls(MLP.of(key, obs, hidden, actions, initial=initial))
+        return cls(MLP.of(key, obs, hidden, actions, **form))
 
     def logits(self, obs: Float[Array, " O"]) -> Float[Array, " A"]:
         """Normalized: log probabilities."""

@@ -1,13 +1,13 @@
 """Value functions: V(s), Q(s, a) for continuous actions, Q(s, .) for discrete ones, and ensembles of them."""
 
-from typing import Any
+from typing import Any, Unpack
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key, Shaped
 
-from mooring.networks.mlp import MLP, Initializer, uniform
+from mooring.networks.mlp import MLP, Form
 
 
 class Value(eqx.Module):
@@ -16,8 +16,8 @@ class Value(eqx.Module):
     net: MLP
 
     @classmethod
-    def of(cls, key: Key[Array, ""], obs: int, hidden: tuple[int, ...], initial: Initializer = uniform) -> "Value":
-        return cls(MLP.of(key, obs, hidden, 1, initial=initial))
+    def of(cls, key: Key[Array, ""], obs: int, hidden: tuple[int, ...], **form: Unpack[Form]) -> "Value":
+        return cls(MLP.of(key, obs, hidden, 1, **form))
 
     def __call__(self, obs: Float[Array, " O"]) -> Float[Array, ""]:
         return self.net(obs)[0]
@@ -29,17 +29,8 @@ class Critic(eqx.Module):
     net: MLP
 
     @classmethod
-    def of(
-        cls,
-        key: Key[Array, ""],
-        obs: int,
-        action: int,
-        hidden: tuple[int, ...],
-        initial: Initializer = uniform,
-        last: Initializer | None = None,
-        layer_norm: bool = False,
-    ) -> "Critic":
-        return cls(MLP.of(key, obs + action, hidden, 1, initial=initial, last=last, layer_norm=layer_norm))
+    def of(cls, key: Key[Array, ""], obs: int, action: int, hidden: tuple[int, ...], **form: Unpack[Form]) -> "Critic":
+        return cls(MLP.of(key, obs + action, hidden, 1, **form))
 
     def __call__(self, obs: Float[Array, " O"], action: Float[Array, " A"]) -> Float[Array, ""]:
         return self.net(jnp.concatenate([obs, action]))[0]
@@ -52,14 +43,9 @@ class DiscreteCritic(eqx.Module):
 
     @classmethod
     def of(
-        cls,
-        key: Key[Array, ""],
-        obs: int,
-        actions: int,
-        hidden: tuple[int, ...],
-        initial: Initializer = uniform,
+        cls, key: Key[Array, ""], obs: int, actions: int, hidden: tuple[int, ...], **form: Unpack[Form]
     ) -> "DiscreteCritic":
-        return cls(MLP.of(key, obs, hidden, actions, initial=initial))
+        return cls(MLP.of(key, obs, hidden, actions, **form))
 
     def __call__(self, obs: Float[Array, " O"], action: Int[Array, ""]) -> Float[Array, ""]:
         return self.net(obs)[action]

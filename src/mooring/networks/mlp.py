@@ -6,6 +6,7 @@ and `tree.map` apply to a network, an ensemble or a whole run.
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import TypedDict
 
 import equinox as eqx
 import jax
@@ -81,6 +82,15 @@ class LayerNorm(eqx.Module):
     def __call__(self, x: Float[Array, " D"]) -> Float[Array, " D"]:
         centered = x - jnp.mean(x)
         return self.scale * centered * jax.lax.rsqrt(jnp.mean(centered**2) + 1e-5) + self.shift
+
+
+class Form(TypedDict, total=False):
+    """What a perceptron has beside its sizes; `last` is how the last layer begins, where that differs."""
+
+    initial: Initializer
+    last: Initializer | None
+    layer_norm: bool
+    activation: Callable[[Array], Array]
 
 
 class MLP(eqx.Module):

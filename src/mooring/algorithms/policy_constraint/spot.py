@@ -21,7 +21,7 @@ from mooring.errors import BadInput
 from mooring.losses import bellman_loss, smoothed
 from mooring.networks.actors import DeterministicActor
 from mooring.networks.critics import Critic, Ensemble, q_values
-from mooring.networks.mlp import uniform, uniform_within
+from mooring.networks.mlp import uniform_within
 from mooring.networks.vae import VAE
 from mooring.normalizer import Normalizer
 from mooring.policies import ActorPolicy
@@ -77,8 +77,8 @@ class SPOT(Algorithm):
         sizes = (normalizer.features, normalizer.actions, self.hidden)
         actor_key, critic_key = jax.random.split(key)
         last = (uniform_within(1e-3), uniform_within(3e-3)) if self.small_start else (None, None)
-        actor = DeterministicActor.of(actor_key, *sizes, uniform, last[0])
-        critics = Ensemble.of(critic_key, 2, lambda k: Critic.of(k, *sizes, uniform, last[1]))
+        actor = DeterministicActor.of(actor_key, *sizes, last=last[0])
+        critics = Ensemble.of(critic_key, 2, lambda k: Critic.of(k, *sizes, last=last[1]))
         actor_learner = Learner.of(actor, optax.adam(self.actor_learning_rate))
         return Agent(actor_learner, Learner.of(critics, optax.adam(self.learning_rate)), actor, critics, normalizer)
 

@@ -54,9 +54,9 @@ class SACN(Algorithm):
         normalizer = Normalizer(spec, self.standardize)
         sizes = (normalizer.features, normalizer.actions, self.hidden)
         actor_key, critic_key = jax.random.split(key)
-        # how the networks begin: published code
-        actor = SquashedGaussianActor.of(actor_key, *sizes, biased(0.1), uniform_within(1e-3), (-5.0, 2.0))
-        make_critic = lambda k: Critic.of(k, *sizes, biased(0.1), uniform_within(3e-3))
+        initial, last = biased(0.1), (uniform_within(1e-3), uniform_within(3e-3))  # published code
+        actor = SquashedGaussianActor.of(actor_key, *sizes, (-5.0, 2.0), initial=initial, last=last[0])
+        make_critic = lambda k: Critic.of(k, *sizes, initial=initial, last=last[1])
         critics = Ensemble.of(critic_key, self.critics, make_critic)
         rate = optax.adam(self.learning_rate)
         log_temperature = Learner.of(jnp.zeros(()), rate)

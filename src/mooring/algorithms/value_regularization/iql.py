@@ -54,12 +54,12 @@ class IQL(Algorithm):
     def init(self, key: Key[Array, ""], spec: Spec) -> Agent:
         normalizer = Normalizer(spec, self.standardize)
         actor_key, critic_key, value_key = jax.random.split(key, 3)
-        sizes = (normalizer.features, normalizer.actions, self.hidden, orthogonal())
+        sizes, initial = (normalizer.features, normalizer.actions, self.hidden), orthogonal()
         discrete = isinstance(spec.action, Discrete)
-        actor = CategoricalActor.of(actor_key, *sizes) if discrete else GaussianActor.of(actor_key, *sizes)
+        actor = (CategoricalActor if discrete else GaussianActor).of(actor_key, *sizes, initial=initial)
         critic = DiscreteCritic if discrete else Critic
-        critics = Ensemble.of(critic_key, 2, lambda k: critic.of(k, *sizes))
-        value = Value.of(value_key, normalizer.features, self.hidden, orthogonal())
+        critics = Ensemble.of(critic_key, 2, lambda k: critic.of(k, *sizes, initial=initial))
+        value = Value.of(value_key, normalizer.features, self.hidden, initial=initial)
         rate = optax.adam(self.learning_rate)
         return Agent(
             Learner.of(actor, self._actor_optimizer()),
