@@ -3,8 +3,7 @@
 The public verbs are imported when first used, so that `import mooring` costs nothing.
 """
 
-from importlib import import_module
-from typing import Any
+from mooring.lazy import exports
 
 __version__ = "0.1.0"
 
@@ -16,9 +15,4 @@ _VERBS = {
 }
 
 __all__ = ["__version__", *_VERBS]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _VERBS:
-        raise AttributeError(f"module 'mooring' has no attribute {name!r}")
-    return getattr(import_module(_VERBS[name]), name)
+__getattr__ = exports(__name__, _VERBS)

@@ -3,8 +3,7 @@
 Names are imported when first used, so that the catalog can be listed without JAX.
 """
 
-from importlib import import_module
-from typing import Any
+from mooring.lazy import exports
 
 _HOMES = {
     "load": "mooring.data.loading",
@@ -17,9 +16,4 @@ _HOMES = {
 }
 
 __all__ = sorted(_HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'mooring.data' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+__getattr__ = exports(__name__, _HOMES)

@@ -3,8 +3,7 @@
 Names are imported when first used, so that statistics can be had without JAX.
 """
 
-from importlib import import_module
-from typing import Any
+from mooring.lazy import exports
 
 _HOMES = {
     "evaluate": "mooring.evaluation.scores",
@@ -15,9 +14,4 @@ _HOMES = {
 }
 
 __all__ = sorted(_HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'mooring.evaluation' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+__getattr__ = exports(__name__, _HOMES)
