@@ -175,8 +175,6 @@ class Trainer:
             algorithms = [replace(each, **result) for each, result in zip(algorithms, own, strict=True)]
         source = source or self.algorithm.source(self.data)
         session = self.fit(MAIN, loop.stack(algorithms), source, steps, hooks)
-        for hook in hooks:
-            hook.settle(session, before=steps + 1)
         folder = self.folder.path if self.folder else None
         return Trained(session.algorithms, session.run, self.spec, self.population, self.rows, folder)
 
@@ -195,7 +193,11 @@ class Trainer:
                     hook(session)
             if stop % self.save_every == 0 or stop == steps:
                 self._save(session, hooks)
-            self.bar.update(stage, stop, steps, session.score())
+            if stop < steps:
+                self.bar.update(stage, stop, steps, session.score())
+        for hook in hooks:
+            hook.settle(session, before=steps + 1)
+        self.bar.update(stage, session.step, steps, session.score())
         return session
 
     def _begin(self, stage: str, algorithms: Algorithm, source: Source, steps: int, hooks: Sequence[Hook]) -> Session:

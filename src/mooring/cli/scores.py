@@ -8,7 +8,7 @@ from typing import Any
 from mooring.cli.output import write, write_table
 
 HEADER = ("settings", "seeds>", "return: mean>", "score: mean>", "score: IQM>")
-SCALE = " Scores: a random policy has 0, an expert 100."
+SCALE = "Scores: a random policy has 0, an expert 100."
 
 
 def write_last_scores(members: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]) -> None:
@@ -37,9 +37,9 @@ def write_scores(
         for label, group in groups.items()
     ]
     write_table(HEADER[: 2 + len(columns)], rows, title)
-    write(
-        f"Brackets: 95 % intervals over seeds, or over the episodes of a single one.{'' if scores is None else SCALE}"
-    )
+    write("Brackets: 95 % intervals over seeds, or over the episodes of a single one.")
+    if scores is not None:
+        write(SCALE)
 
 
 def _estimate(values: Sequence[Any], statistic: str) -> str:
