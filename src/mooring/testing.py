@@ -343,7 +343,7 @@ def _check_branches(algorithm: Algorithm, data: Dataset) -> None:
 def _check_next_obs(algorithm: Algorithm, data: Dataset, run: Run, learns_terminal: bool) -> None:
     """Garbage after the end of the MDP has no effect; a time limit's next_obs has one if another row's has."""
     label = type(algorithm).__name__
-    terminated, limit = data.continues == 0, data.last & (data.continues == 1)
+    terminated, limit = data.continues == 0, data.last & (data.continues > 0)
 
     def after(rows: np.ndarray, value: float) -> Any:
         return _train([algorithm], _with_next_obs(data, rows, value), [0])[0].agent

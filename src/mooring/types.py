@@ -70,8 +70,8 @@ class Spec(eqx.Module):
 class Batch(eqx.Module):
     """B transitions, or windows of them with axes (B, T). next_obs is never the observation after a reset.
 
-    `continues` is 0 only where the MDP terminated, and 1 at a time limit. `extra` holds the further columns that
-    the algorithm asked for by `columns`.
+    `continues` is 0 only where the MDP terminated, 1 at a time limit, and in between where the next observation is
+    several steps away (see Dataset). `extra` holds the further columns that the algorithm asked for by `columns`.
     """
 
     obs: PyTree[Shaped[Array, "..."]]

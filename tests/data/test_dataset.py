@@ -8,6 +8,7 @@ import pytest
 
 from mooring import types
 from mooring.data import Bounds, Dataset, Discrete, Image
+from mooring.data.describe import summary
 from mooring.errors import BadInput
 
 
@@ -37,6 +38,33 @@ def test_episodes_split_on_both_flags_and_the_tail_is_kept():
 
 def test_only_termination_stops_the_future():
     assert three_episodes().continues.tolist() == [1, 1, 0, 1, 1, 1]
+
+
+def test_rows_may_stand_for_several_steps():
+    data = three_episodes(continues=[0.5, 1, 0.7, 0.25, 1, 0.9])
+    np.testing.assert_allclose(data.continues, [0.5, 1, 0, 0.25, 1, 0.9])  # row 2 terminates
+    np.testing.assert_allclose(data.select([1, 2]).continues, [0.25, 1, 0.9])
+    without_next = three_episodes(continues=[0.5, 1, 0, 0.25, 1, 0.9], next_obs=None)
+    np.testing.assert_allclose(without_next.continues, [0.5, 1, 0, 0.25])
+    assert summary(data)["ends"] == {"terminated": 1, "time limit": 0, "cut off": 2}
+    assert summary(data)["continues"]["min"] == 0.25
+    assert data.fingerprint() != three_episodes().fingerprint()
+
+
+@pytest.mark.parametrize("bad", [0.0, -0.1, 1.5, np.nan])
+def test_what_a_row_that_goes_on_can_not_have(bad):
+    with pytest.raises(BadInput, match=r"continues .* 1 rows.*first row 4"):
+        three_episodes(continues=[1, 1, 0, 1, bad, 1])
+
+
+def test_labels_name_entries_and_must_fit():
+    data = three_episodes(labels={"obs": ["x", "y"], "action": ["push"]})
+    assert data.labels == {"obs": ("x", "y"), "action": ("push",)}
+    assert summary(data)["labels"]["obs"] == ["x", "y"]
+    with pytest.raises(BadInput, match="3 labels of obs; expected 2"):
+        three_episodes(labels={"obs": ["x", "y", "z"]})
+    choices = three_episodes(action=[0, 1, 2, 0, 1, 2], labels={"action": ["none", "low", "high"]})
+    assert choices.labels["action"] == ("none", "low", "high")
 
 
 def test_next_action_never_comes_from_the_next_episode():

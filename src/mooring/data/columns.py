@@ -13,9 +13,9 @@ from mooring.errors import BadInput
 
 
 def checked_columns(given: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """obs, action, reward, terminated, truncated, next_obs and extra, each checked; actions only for being numbers.
+    """The columns of `Dataset.build`, each checked; actions only for being numbers.
 
-    `truncated` may be None (nowhere), and `next_obs` too (then it is left out).
+    `truncated` may be None (nowhere), and so may `continues` (1 where not terminated) and `next_obs` (left out).
     """
     reward = validation.float32(validation.vector(given["reward"], "reward", where), "reward", where)
     columns: dict[str, Any] = {
@@ -28,11 +28,28 @@ def checked_columns(given: Mapping[str, Any], where: str) -> dict[str, Any]:
     }
     if given["truncated"] is not None:
         columns["truncated"] = validation.flags(given["truncated"], "truncated", where)
+    if given["continues"] is not None:
+        columns["continues"] = validation.float32(
+            validation.vector(given["continues"], "continues", where), "continues", where
+        )
     if given["next_obs"] is not None:
         columns["next_obs"] = validation.observations(given["next_obs"], "next_obs", where)
         _check_alike(columns["obs"], columns["next_obs"], where)
     _check_lengths(columns, where)
+    columns["continues"] = _continues(columns.get("continues"), columns["terminated"], where)
     return columns
+
+
+def _continues(given: np.ndarray | None, terminated: np.ndarray, where: str) -> np.ndarray:
+    """0 where the MDP terminated; elsewhere as given, above 0 and at most 1, or else 1."""
+    if given is None:
+        return (~terminated).astype(np.float32)
+    bad = np.flatnonzero(~terminated & ((given <= 0) | (given > 1)))
+    if len(bad):
+        first = f"first row {bad[0]} ({given[bad[0]]:g})"
+        found = f"continues lies outside in {len(bad)} rows that do not terminate, {first}"
+        raise BadInput(where, found, "above 0 and at most 1")
+    return np.where(terminated, np.float32(0), given)
 
 
 def _check_lengths(columns: dict[str, Any], where: str) -> None:

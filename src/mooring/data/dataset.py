@@ -29,12 +29,17 @@ class Dataset:
 
     `obs` and `next_obs` are float32 (N, O), uint8 images (N, H, W, C), int32 (N,), or a dict of those.
     `action` is float32 (N, A), or int32 (N,) where actions are discrete. `reward` is raw: learning sees
-    reward_scale * reward + reward_shift. `continues` is 0 only where the MDP terminated. `last` marks the
-    last row of each episode, whether it terminated, ran into a time limit, or was cut off by the end of the
-    file. `extra` holds further columns (behavior log-probabilities, for one).
+    reward_scale * reward + reward_shift. `last` marks the last row of each episode, whether it terminated, ran
+    into a time limit, or was cut off by the end of the file. `extra` holds further columns (behavior
+    log-probabilities, for one).
+
+    `continues` multiplies the discount of the next value: 0 only where the MDP terminated, and 1 at a time limit as
+    anywhere else. It lies in between where a row stands for more than one step of time: for a row of t steps it is
+    discount^(t - 1), so that an algorithm's discount * continues is discount^t (irregular time, n-step rewards).
 
     `env` is a Gymnasium id, `score_range` the raw returns of a random and of an expert policy, and `horizon`
-    the most steps of an episode.
+    the most steps of an episode. `labels` may hold names: of the entries of "obs", and of the entries of "action" or
+    the choices that its integers stand for.
     """
 
     obs: Obs
@@ -52,6 +57,7 @@ class Dataset:
     reward_scale: float = 1.0
     reward_shift: float = 0.0
     extra: dict[str, np.ndarray] = field(default_factory=dict)
+    labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def build(
@@ -63,6 +69,7 @@ class Dataset:
         truncated: Any = None,
         *,
         next_obs: Any = None,
+        continues: Any = None,
         extra: Mapping[str, Any] | None = None,
         obs_space: ObsSpace | None = None,
         action_space: ActionSpace | None = None,
@@ -70,6 +77,7 @@ class Dataset:
         name: str = "data",
         env: str | None = None,
         score_range: tuple[float, float] | None = None,
+        labels: Mapping[str, Sequence[str]] | None = None,
         where: str | None = None,
     ) -> Dataset:
         """Checks columns of N rows and puts them together; the only way in.
@@ -77,7 +85,7 @@ class Dataset:
         `terminated` marks rows after which the MDP ended, `truncated` rows after which the log of an episode
         ended otherwise. Without `next_obs`, each row takes the observation of the row after it, a
         terminated row keeps its own, and the last row of an episode that did not terminate is dropped, since
-        nothing tells what followed.
+        nothing tells what followed. Without `continues`, it is 1 where the MDP goes on; terminated rows have 0.
 
         Continuous actions with unknown bounds must lie within -1 and 1. Actions that are outside their bounds
         by no more than float32 rounding are clipped. `horizon` is at least the longest episode.
@@ -86,7 +94,7 @@ class Dataset:
         """
         where = where or name
         given = {"obs": obs, "action": action, "reward": reward, "terminated": terminated, "truncated": truncated}
-        columns = checked_columns(given | {"next_obs": next_obs, "extra": extra or {}}, where)
+        columns = checked_columns(given | {"next_obs": next_obs, "continues": continues, "extra": extra or {}}, where)
         columns["action"], space = validation.actions(columns["action"], action_space, where)
         if "next_obs" not in columns:
             columns = shifted(columns, where)
@@ -97,7 +105,7 @@ class Dataset:
             action=columns["action"],
             reward=columns["reward"],
             next_obs=columns["next_obs"],
-            continues=(~columns["terminated"]).astype(np.float32),
+            continues=columns["continues"],
             last=last,
             obs_space=validation.observation_space(columns["obs"], columns["next_obs"], obs_space, where),
             action_space=space,
@@ -106,7 +114,9 @@ class Dataset:
             env=env,
             score_range=score_range,
             extra=columns["extra"],
+            labels={name: tuple(each) for name, each in (labels or {}).items()},
         )
+        validation.check_labels(data.labels, {"obs": data.obs_space, "action": data.action_space}, where)
         return replace(data, horizon=max(data.horizon, int(data.lengths.max())))
 
     @classmethod

@@ -30,7 +30,8 @@ class Finding:
 def summary(data: Dataset) -> dict[str, Any]:
     """Plain numbers, lists and strings about a data set, by name; nested where a quantity has several.
 
-    `score` appears where the reference returns are known, and is the returns on that scale.
+    `score` appears where the reference returns are known, and is the returns on that scale; `continues` where rows
+    that go on stand for several steps; `labels` where entries have names.
     """
     spaces = data.obs_space if isinstance(data.obs_space, dict) else {"": data.obs_space}
     described: dict[str, Any] = {
@@ -50,6 +51,11 @@ def summary(data: Dataset) -> dict[str, Any]:
     }
     if data.score_range:
         described["score"] = _range(catalog.normalized(data.returns, data.score_range))
+    going_on = data.continues[data.continues > 0]
+    if (going_on < 1).any():
+        described["continues"] = _range(going_on)
+    if data.labels:
+        described["labels"] = {name: list(labels) for name, labels in data.labels.items()}
     return described
 
 

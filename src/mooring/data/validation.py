@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -194,3 +194,12 @@ def _check_bounds(column: np.ndarray, bounds: Bounds, fix: str, where: str) -> N
     first = f"first row {row} (entry {entry} is {column[row, entry]:g})"
     found = f"action lies outside its bounds in {len(np.unique(bad[:, 0]))} rows, {first}"
     raise BadInput(where, found, f"{bounds.low[entry]:g} to {bounds.high[entry]:g}", fix)
+
+
+def check_labels(labels: Mapping[str, Sequence[str]], spaces: Mapping[str, ObsSpace], where: str) -> None:
+    """One label for each entry of a vector, or for each choice of a discrete space."""
+    for field, names in labels.items():
+        space = spaces.get(field)
+        size = space.n if isinstance(space, Discrete) else space.low.size if isinstance(space, Bounds) else None
+        if len(names) != size:
+            raise BadInput(where, f"{len(names)} labels of {field}", f"{size if size is not None else 'none'}")

@@ -39,12 +39,14 @@ def test_a_data_set_comes_back_as_it_was(tmp_path):
         name="mine",
         env="Mine-v0",
         score_range=(1.0, 2.0),
+        continues=[0.5, 0, 1, 1, 0.25, 1],
+        labels={"action": ("left", "right")},
     ).with_reward(scale=0.1, shift=-1.0)
     path = tmp_path / "other.npz"
     save_npz(data, path)
     back = read(path)
     assert back.fingerprint() == data.fingerprint()
-    for field in ("name", "env", "score_range", "reward_scale", "reward_shift", "horizon"):
+    for field in ("name", "env", "score_range", "reward_scale", "reward_shift", "horizon", "labels"):
         assert getattr(back, field) == getattr(data, field)
     assert back.obs_space["kind"] == Discrete(9)
     assert back.obs_space["eye"] == data.obs_space["eye"]

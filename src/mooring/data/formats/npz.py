@@ -87,9 +87,9 @@ def _named(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
 
 def _with_ends(columns: dict[str, Any]) -> dict[str, Any]:
     """The two kinds of ends, from whichever columns tell them."""
-    done, continues, last = (columns.pop(name, None) for name in ("done", "continues", "last"))
-    if continues is not None:
-        columns.setdefault("terminated", continues == 0)
+    done, last = columns.pop("done", None), columns.pop("last", None)
+    if "continues" in columns:
+        columns.setdefault("terminated", columns["continues"] == 0)
     if done is not None:
         columns.setdefault("terminated", _without_cuts(done, columns.get("truncated")))
     if last is not None and "terminated" in columns:
@@ -120,7 +120,7 @@ def save_npz(data: Dataset, path: Path | str) -> None:
         part.unlink(missing_ok=True)
 
 
-META = ("name", "env", "score_range", "horizon", "reward_scale", "reward_shift")
+META = ("name", "env", "score_range", "horizon", "reward_scale", "reward_shift", "labels")
 
 
 def _packed(data: Dataset) -> dict[str, Any]:
