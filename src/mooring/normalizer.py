@@ -72,6 +72,11 @@ class Normalizer(eqx.Module):
         raw = space.low + (space.high - space.low) * (action + 1) / 2
         return jnp.clip(raw, space.low, space.high)  # rounding could pass the bounds by a digit
 
+    def log_volume(self) -> Float[Array, ""]:
+        """log of the volume of raw actions that a unit of volume of `to_unit` stands for; 0 for discrete ones."""
+        space = self.spec.action
+        return jnp.zeros(()) if isinstance(space, Discrete) else jnp.sum(jnp.log((space.high - space.low) / 2))
+
     def _features(self, space: Space, obs: Array) -> Float[Array, " D"]:
         if isinstance(space, Discrete):
             return jax.nn.one_hot(obs, space.n)

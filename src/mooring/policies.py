@@ -4,11 +4,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Key, PyTree
+from jaxtyping import Array, Float, Key, PyTree
 
 from mooring.networks.critics import Ensemble
 from mooring.normalizer import Normalizer
-from mooring.types import Policy
+from mooring.types import Box, Discrete, Policy
 
 
 class ActorPolicy(Policy):
@@ -22,6 +22,12 @@ class ActorPolicy(Policy):
         action = self.actor.mode(features) if key is None else self.actor.sample(features, key)
         return self.normalizer.from_unit(action), memory
 
+    def log_prob(self, memory: PyTree, obs: PyTree, action: Array) -> Float[Array, ""] | None:
+        if not hasattr(self.actor, "log_prob"):
+            return None
+        density = self.actor.log_prob(self.normalizer.obs(obs), self.normalizer.to_unit(action))
+        return density - self.normalizer.log_volume()
+
 
 class GreedyPolicy(Policy):
     """argmax over a of the ensemble's mean Q(s, a); with a key: epsilon-greedy."""
@@ -31,10 +37,35 @@ class GreedyPolicy(Policy):
     epsilon: Array
 
     def act(self, memory: PyTree, obs: PyTree, key: Key[Array, ""] | None) -> tuple[Array, PyTree]:
-        q = jnp.mean(self.critics.all(self.normalizer.obs(obs)), axis=0)
+        q = self._q(obs)
         best = jnp.argmax(q)
         if key is None:
             return best, memory
         explore_key, action_key = jax.random.split(key)
         anything = jax.random.randint(action_key, (), 0, q.shape[0])
         return jnp.where(jax.random.bernoulli(explore_key, self.epsilon), anything, best), memory
+
+    def log_prob(self, memory: PyTree, obs: PyTree, action: Array) -> Float[Array, ""]:
+        q = self._q(obs)
+        return jnp.log(self.epsilon / q.shape[0] + (1 - self.epsilon) * (action == jnp.argmax(q)))
+
+    def _q(self, obs: PyTree) -> Float[Array, " A"]:
+        return jnp.mean(self.critics.all(self.normalizer.obs(obs)), axis=0)
+
+
+class UniformPolicy(Policy):
+    """Every action within the bounds alike. Without a key: their middle, or the first of discrete actions."""
+
+    space: Box | Discrete
+
+    def act(self, memory: PyTree, obs: PyTree, key: Key[Array, ""] | None) -> tuple[Array, PyTree]:
+        space = self.space
+        if isinstance(space, Discrete):
+            return jnp.zeros((), jnp.int32) if key is None else jax.random.randint(key, (), 0, space.n), memory
+        share = 0.5 if key is None else jax.random.uniform(key, space.low.shape)
+        return jnp.clip(space.low + share * (space.high - space.low), space.low, space.high), memory
+
+    def log_prob(self, memory: PyTree, obs: PyTree, action: Array) -> Float[Array, ""]:
+        space = self.space
+        size = jnp.asarray(space.n) if isinstance(space, Discrete) else jnp.prod(space.high - space.low)
+        return -jnp.log(size)

@@ -104,6 +104,13 @@ class Policy(eqx.Module):
         """The memory after the reward (raw) that the last action brought."""
         return memory
 
+    def log_prob(self, memory: PyTree, obs: PyTree, action: Array) -> Float[Array, ""] | None:
+        """The log probability (density, of a continuous action) with which `act` takes the action by a random key.
+
+        None where the policy does not know it, or is deterministic.
+        """
+        return None
+
 
 class Source(eqx.Module):
     """Where batches come from: offline, online, prioritized and model-based training differ only here.

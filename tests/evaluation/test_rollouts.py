@@ -11,6 +11,7 @@ from mooring.environments.guide import Guide
 from mooring.environments.making import make
 from mooring.environments.pointmass import Pointmass
 from mooring.errors import BadInput
+from mooring.environments import acting
 from mooring.evaluation import rollouts
 from mooring.evaluation.rollouts import Environments, population, rollout
 from mooring.loop import member, stack
@@ -246,10 +247,10 @@ def test_mujoco_played_again_is_the_same_to_the_last_bit():
 def test_one_compilation_serves_every_step_and_rollout():
     policies = stack([Guide.through(Pointmass.named("medium"))] * 2)
     with Environments(EASY.replace("easy", "medium"), 2, 3) as environments:
-        before = rollouts._act._cache_size()
+        before = acting.act._cache_size()
         environments.rollout(policies, 0)
         environments.rollout(policies, 1)
-    assert rollouts._act._cache_size() == before + 1
+    assert acting.act._cache_size() == before + 1
 
 
 def test_action_that_is_not_finite_ends_the_episode_with_nan(user):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from mooring.types import Discrete, Image
 
 Numbers = np.ndarray | Sequence[Any] | float | int
 
-__all__ = ["ActionSpace", "Bounds", "DataSpace", "Discrete", "Image", "ObsSpace"]
+__all__ = ["ActionSpace", "Bounds", "DataSpace", "Discrete", "Image", "ObsSpace", "actions_of", "observations_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,3 +48,26 @@ class Bounds:
 DataSpace = Bounds | Discrete | Image
 ObsSpace = DataSpace | dict[str, DataSpace]
 ActionSpace = Bounds | Discrete
+
+
+def observations_of(space: Any) -> ObsSpace | None:
+    """A Gymnasium space of observations in our words; None where the data themselves have to tell."""
+    if isinstance(getattr(space, "spaces", None), Mapping):
+        return {name: known for name, part in space.spaces.items() if (known := _of_gymnasium(part)) is not None}
+    return _of_gymnasium(space)
+
+
+def actions_of(space: Any) -> ActionSpace | None:
+    """A Gymnasium space of actions in our words; None where the data themselves have to tell."""
+    known = _of_gymnasium(space)
+    return None if isinstance(known, Image) else known
+
+
+def _of_gymnasium(space: Any) -> DataSpace | None:
+    if hasattr(space, "n"):
+        return Discrete(int(space.n))
+    if hasattr(space, "low") and len(space.shape) == 1:
+        return Bounds.of(space.low, space.high, space.shape[0])
+    if getattr(space, "dtype", None) == np.uint8 and len(space.shape) == 3:
+        return Image(tuple(space.shape))
+    return None

@@ -12,14 +12,13 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial, reduce
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float64, Int, Int64, Key, PyTree
+from jaxtyping import Float64, Int64
 
+from mooring.environments.acting import act, begin, observe, stacked
 from mooring.environments.making import check_spaces, make
 from mooring.errors import BadInput
 from mooring.loop import member
@@ -106,11 +105,11 @@ class Environments:
         """One episode in each environment; see `rollout`."""
         key = jax.random.key(seed) if sampled else None
         obs = self._reset(seed)
-        memory = _begin(policies, *self.shape)
+        memory = begin(policies, *self.shape)
         returns, lengths = np.zeros(len(obs)), np.zeros(len(obs), np.int64)
         alive = np.ones(len(obs), bool)
         for step in range(LONGEST):
-            actions, memory = _act(policies, memory, self._stacked(obs), key, step)
+            actions, memory = act(policies, memory, stacked(obs, self.shape), key, step)
             action = np.asarray(actions).reshape(len(obs), *actions.shape[2:])
             broken = alive & ~np.isfinite(action).reshape(len(obs), -1).all(axis=1)
             returns[broken], alive[broken] = np.nan, False
@@ -120,7 +119,7 @@ class Environments:
             if not alive.any():
                 return Returns(returns.reshape(self.shape), lengths.reshape(self.shape))
             if jax.tree.leaves(memory):
-                memory = _observe(policies, memory, reward.astype(np.float32).reshape(self.shape))
+                memory = observe(policies, memory, reward.astype(np.float32).reshape(self.shape))
         trouble = f"an episode did not end within {LONGEST} steps"
         raise BadInput(f"environment {self.env_id}", trouble, fix="give it a time limit: gymnasium.wrappers.TimeLimit")
 
@@ -151,52 +150,3 @@ class Environments:
         who, episode = divmod(index, self.shape[1])
         where = f"environment {self.env_id}, member {who}, episode {episode}, {when}"
         return BadInput(where, f"{type(error).__name__}: {error}")
-
-    def _stacked(self, obs: list[Any]) -> PyTree:
-        """Observations (P, E, ...) in the types of `Dataset.obs`. A new array each time: JAX may keep the old one."""
-        rows = jax.tree.map(lambda *parts: _typed(np.array(parts)), *obs)
-        return jax.tree.map(lambda rows: rows.reshape(*self.shape, *rows.shape[1:]), rows)
-
-
-def _typed(rows: np.ndarray) -> np.ndarray:
-    if rows.ndim == 1 and rows.dtype.kind in "iu":
-        return rows.astype(np.int32)
-    return rows if rows.ndim == 4 and rows.dtype == np.uint8 else rows.astype(np.float32)
-
-
-@partial(jax.jit, static_argnames=("members", "episodes"))
-def _begin(policies: Policy, members: int, episodes: int) -> PyTree:
-    """First memories (P, E, ...)."""
-
-    def one(policy: Policy, who: Array, episode: Array) -> PyTree:
-        return policy.begin()
-
-    each = jax.vmap(one, in_axes=(None, None, 0))
-    return jax.vmap(each, in_axes=(0, 0, None))(policies, jnp.arange(members), jnp.arange(episodes))
-
-
-@jax.jit
-def _act(
-    policies: Policy, memory: PyTree, obs: PyTree, key: Key[Array, ""] | None, step: int | Int[Array, ""]
-) -> tuple[Array, PyTree]:
-    """Actions (P, E, ...) and the next memories. Each member, episode and step has its own key."""
-    members, episodes = (jnp.arange(size) for size in jax.tree.leaves(obs)[0].shape[:2])
-
-    def one(policy: Policy, memory: PyTree, obs: PyTree, who: Array, episode: Array) -> tuple[Array, PyTree]:
-        own = key
-        if key is not None:
-            own = reduce(jax.random.fold_in, (who, episode, step), key)
-        return policy.act(memory, obs, own)
-
-    each = jax.vmap(one, in_axes=(None, 0, 0, None, 0))
-    return jax.vmap(each, in_axes=(0, 0, 0, 0, None))(policies, memory, obs, members, episodes)
-
-
-@jax.jit
-def _observe(policies: Policy, memory: PyTree, reward: Float[Array, "P E"]) -> PyTree:
-    """Memories that have seen the last rewards."""
-
-    def one(policy: Policy, memory: PyTree, reward: Float[Array, ""]) -> PyTree:
-        return policy.observe(memory, reward)
-
-    return jax.vmap(jax.vmap(one, in_axes=(None, 0, 0)))(policies, memory, reward)

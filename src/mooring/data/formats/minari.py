@@ -6,16 +6,13 @@ not. `infos` are left out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from mooring.data import catalog
 from mooring.data.dataset import Dataset
 from mooring.data.episodes import Episode
-from mooring.data.spaces import ActionSpace, Bounds, DataSpace, Discrete, Image, ObsSpace
+from mooring.data.spaces import actions_of, observations_of
 from mooring.errors import BadInput, missing_extra
 
 
@@ -35,8 +32,8 @@ def read(source: Path | str, **meta: Any) -> Dataset:
         "env": env,
         "score_range": _score_range(stored) or (catalog.score_range_of_env(env) if env else None),
         "horizon": stored.env_spec.max_episode_steps if stored.env_spec else None,
-        "obs_space": _observation_space(stored.observation_space),
-        "action_space": _action_space(stored.action_space),
+        "obs_space": observations_of(stored.observation_space),
+        "action_space": actions_of(stored.action_space),
     }
     return Dataset.from_episodes(episodes, where=where, **(known | meta))
 
@@ -66,25 +63,3 @@ def _episode(stored: Any, start: int) -> Episode:
 def _score_range(stored: Any) -> tuple[float, float] | None:
     ends = [stored.storage.metadata.get(name) for name in ("ref_min_score", "ref_max_score")]
     return None if None in ends else (float(ends[0]), float(ends[1]))
-
-
-def _observation_space(space: Any) -> ObsSpace | None:
-    if isinstance(getattr(space, "spaces", None), Mapping):
-        return {name: known for name, part in space.spaces.items() if (known := _space(part)) is not None}
-    return _space(space)
-
-
-def _action_space(space: Any) -> ActionSpace | None:
-    known = _space(space)
-    return None if isinstance(known, Image) else known
-
-
-def _space(space: Any) -> DataSpace | None:
-    """A Gymnasium space in our words; None where the data themselves have to tell."""
-    if hasattr(space, "n"):
-        return Discrete(int(space.n))
-    if hasattr(space, "low") and len(space.shape) == 1:
-        return Bounds.of(space.low, space.high, space.shape[0])
-    if getattr(space, "dtype", None) == np.uint8 and len(space.shape) == 3:
-        return Image(tuple(space.shape))
-    return None
