@@ -28,13 +28,13 @@ class Range(NamedTuple):
 
 INFINITE = float("inf")
 
-Real = Annotated[float, Range(-INFINITE, INFINITE)]
-Positive = Annotated[float, Range(0, INFINITE, open_low=True)]
-NonNegative = Annotated[float, Range(0, INFINITE)]
+Real = Annotated[float, Range(-INFINITE, INFINITE, open_low=True, open_high=True)]
+Positive = Annotated[float, Range(0, INFINITE, open_low=True, open_high=True)]
+NonNegative = Annotated[float, Range(0, INFINITE, open_high=True)]
 Unit = Annotated[float, Range(0, 1)]
 Fraction = Annotated[float, Range(0, 1, open_low=True)]
 Dropout = Annotated[float, Range(0, 1, open_high=True)]
-Count = Annotated[int, Range(1, INFINITE)]
+Count = Annotated[int, Range(1, INFINITE, open_high=True)]
 Widths = tuple[int, ...]
 
 

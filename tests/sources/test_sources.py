@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import chisquare
 
 from mooring.data.dataset import Dataset
+from mooring.errors import BadInput
 from mooring.sources import Mixture, Offline, Prioritized, Replay, add_rows, to_device
 from mooring.testing import check_source
 from mooring.types import Batch, Source
@@ -211,6 +212,20 @@ def test_priorities_are_those_of_the_papers():
     lap = Prioritized.of(dataset(4))  # eq. 9 of LAP: max(|error|^0.4, 1)
     state = feed(lap, lap.init(KEY), [0, 1, 2], [-32.0, 0.5, 1.0])
     np.testing.assert_allclose(state[4:], [4, 1, 1, 1], rtol=1e-6)
+
+
+def test_an_error_that_was_not_measured_leaves_its_priority():
+    source = Prioritized.of(dataset(4), alpha=1.0)
+    state = feed(source, source.init(KEY), [0, 1], [3.0, 5.0])
+    state = feed(source, state, [0, 1, 2], [np.nan, 7.0, np.nan])
+    np.testing.assert_allclose(state, tree_of([3, 7, 1, 1]))
+
+
+def test_priorities_need_the_errors():
+    source = Prioritized.of(dataset(4))
+    batch = source.sample(source.init(KEY), KEY, 3)
+    with pytest.raises(BadInput, match="has no metric td_error"):
+        source.feedback(source.init(KEY), batch, {"loss": jnp.asarray(1.0)})
 
 
 def test_rows_are_drawn_in_proportion_to_their_priority():

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from mooring.errors import BadInput
 from mooring.sources.rows import take, to_device
 from mooring.types import Batch, Metrics, Source, scalar
 
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 class Prioritized(Source):
     """Rows drawn in proportion to a priority that the update feeds back (Schaul et al. 2016, arXiv 1511.05952).
 
-    The update's metric `td_error` (one per row) gives priority max(|error|, least)^alpha; with `least` 1 and
-    alpha 0.4 that is LAP (Fujimoto et al. 2020, arXiv 2007.06049, eq. 9). The state is a binary tree of sums in an
-    array: node i has children 2i and 2i+1, and row r is the leaf `leaves + r`.
+    The update's metric `td_error` (one per row; NaN changes nothing) gives priority max(|error|, least)^alpha; with
+    `least` 1 and alpha 0.4 that is LAP (Fujimoto et al. 2020, arXiv 2007.06049, eq. 9). The state is a binary tree of
+    sums in an array: node i has children 2i and 2i+1, and row r is the leaf `leaves + r`.
     """
 
     rows: Batch
@@ -58,8 +59,11 @@ class Prioritized(Source):
         return replace(batch, extra={**batch.extra, "row": row})
 
     def feedback(self, state: Float[Array, " nodes"], batch: Batch, metrics: Metrics) -> Float[Array, " nodes"]:
-        priority = jnp.maximum(jnp.abs(metrics["td_error"]), self.least) ** self.alpha
-        node = batch["row"] + 2**self.depth
+        if "td_error" not in metrics:
+            raise BadInput("Prioritized", "the update has no metric td_error", "one number per row")
+        error, node = metrics["td_error"], batch["row"] + 2**self.depth
+        priority = jnp.maximum(jnp.abs(error), self.least) ** self.alpha
+        priority = jnp.where(jnp.isnan(error), state[node], priority)  # not measured at this step
         state = state.at[node].set(priority)
         for _ in range(self.depth):
             node = node // 2
