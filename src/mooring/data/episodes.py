@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mooring.data.validation import parts, rows_with
 from mooring.errors import BadInput
+
+if TYPE_CHECKING:
+    from mooring.data.dataset import Dataset
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +52,43 @@ def flat_columns(episodes: Sequence[Episode], where: str) -> dict[str, Any]:
         "truncated": truncated,
         "extra": {name: _joined([episode.extra[name] for episode in episodes]) for name in episodes[0].extra},
     }
+
+
+def to_episodes(data: Dataset) -> list[Episode]:
+    """The episodes of a data set, as they were lived.
+
+    An episode is cut where a row's next_obs is not the following row's obs, so that each transition stays as it is.
+    Where `continues` is not 0 or 1 it is one of `extra`.
+    """
+    terminated = data.continues == 0
+    extra = data.extra if (data.continues == ~terminated).all() else {**data.extra, "continues": data.continues}
+    ends = np.union1d(data.ends, broken_rows(data))
+    starts = np.append(0, ends[:-1] + 1)
+    return [
+        Episode(
+            obs=_beside(data.obs, data.next_obs, start, end),
+            action=data.action[start : end + 1],
+            reward=data.reward[start : end + 1],
+            terminated=bool(terminated[end]),
+            extra={name: column[start : end + 1] for name, column in extra.items()},
+        )
+        for start, end in zip(starts, ends, strict=True)
+    ]
+
+
+def broken_rows(data: Dataset) -> np.ndarray:
+    """Rows within an episode whose next_obs is not the following row's obs."""
+    inner = np.flatnonzero(~data.last)
+    following = parts(data.obs)
+    differs = [rows_with(array[inner] != following[part][inner + 1]) for part, array in parts(data.next_obs).items()]
+    return inner[np.unique(np.concatenate(differs))]
+
+
+def _beside(obs: Any, next_obs: Any, start: int, end: int) -> Any:
+    """The observations of rows start to end, and the one after."""
+    if isinstance(obs, Mapping):
+        return {part: _beside(obs[part], next_obs[part], start, end) for part in obs}
+    return np.concatenate([obs[start : end + 1], next_obs[end : end + 1]])
 
 
 def _check_alignment(episode: Episode, first: Episode, where: str) -> None:

@@ -2,12 +2,26 @@
 
 `terminals` marks where the MDP ended and `timeouts` where the log of an episode ended otherwise; an episode ends at
 either. The last episode, cut off by the end of the file, is kept. Files without `next_observations` get them
-from the following row, and lose the rows that none follows (see `Dataset.build`). Files without `timeouts` (v0)
-are cut by a step counter at the time limit, else where `next_observations` and the next row disagree.
+from the following row, and lose the rows that none follows (see `Dataset.build`), as d4rl.qlearning_dataset does.
+Files without `timeouts` (v0) are cut by a step counter at the time limit, else where `next_observations` and the
+next row disagree. Rewards are as stored. Some families need more (facts from D4RL's repository, the files and issues
+named); they are known by the file's or the catalog's name:
+
+- maze2d: one long walk between goals that never terminates. `timeouts` marks goals reached, at any step, and files
+  straight from scripts/generation/generate_maze2d_datasets.py mark them in `terminals`: both cut, neither
+  terminates (issue 85). A row's reward says whether its own obs is at the goal, a step late (issue 194).
+- antmaze: rewards are 0 and 1, and rows at the goal are terminal (scripts/generation/relabel_antmaze_rewards.py), so
+  that an ant that stays there makes episodes of one step. In v0 `timeouts` misses resets (issue 77): an episode ends
+  too where the ant jumps by more than 5, as in scripts/check_antmaze_datasets.py. IQL trains on rewards less 1.
+- adroit: demonstrations end in `timeouts`, at any length (scripts/generation/hand_dapg_demos.py).
+- kitchen: there are no `timeouts`, and `terminals` ends each demonstration, done or not, at any length: nothing else
+  cuts. Rewards count the subtasks that are solved, at every step; an environment's return counts each only once
+  (scripts/generation/generate_kitchen_datasets.py), so that returns of the data are no scores.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -16,71 +30,126 @@ import numpy as np
 
 from mooring.data import catalog
 from mooring.data.dataset import Dataset
+from mooring.data.formats import meta, names
+from mooring.data.formats.hdf5 import arrays_of, store, text_of
 from mooring.data.validation import rows_with
 from mooring.errors import BadInput
 
 COLUMNS = ("observations", "actions", "rewards", "terminals", "next_observations", "timeouts")
-OPTIONAL = COLUMNS[4:]
+REQUIRED = COLUMNS[:4]
 RENAMED = {"action_log_probs": "action_log_prob"}
+META = "metadata/mooring"
+JUMP = 5.0  # an ant moves less than one unit per step; its mazes' cells are 4 wide
 
 
-def read(path: Path, **meta: Any) -> Dataset:
-    """The data set in a file; its further columns (`infos/` and others with a number per row) become `extra`.
+def recognizes(names: Collection[str]) -> bool:
+    return len({*REQUIRED} & {*names}) > 1
 
-    What D4RL's catalog knows of the file's name, or of the environment its metadata names, fills the `meta` that
-    is not given. `infos/action_log_probs` is called action_log_prob. Raises BadInput.
+
+def read(path: Path, **given: Any) -> Dataset:
+    """The data set in a file; its further columns (`infos/` and others with numbers in each row) become `extra`.
+
+    What D4RL's catalog knows of the file's name, or of the environment its metadata names, fills what `given` (what
+    `Dataset.build` takes beside columns) leaves out. `infos/action_log_probs` is called action_log_prob. Raises
+    BadInput.
     """
     where = str(path)
     try:
         with h5py.File(path, "r") as file:
-            columns, extra, env = _columns(file, where), _extra_columns(file), _environment(file)
+            _check(file, where)
+            columns = {name: file[name][()] for name in COLUMNS if name in file}
+            extra, env, text = _extra_columns(file), text_of(file, "metadata/env"), text_of(file, META)
     except (OSError, RuntimeError) as error:
         raise BadInput(where, f"is not a readable HDF5 file ({error})", "a whole file") from error
-    meta = catalog.defaults(path.stem, meta.get("env") or env) | meta
-    if "timeouts" not in columns:
-        columns["timeouts"] = _missing_timeouts(columns, meta.get("horizon"), where)
-    return Dataset.build(
-        columns["observations"],
-        columns["actions"],
-        columns["rewards"],
-        columns["terminals"],
-        columns["timeouts"],
-        next_obs=columns.get("next_observations"),
-        extra=extra,
-        where=where,
-        **meta,
-    )
+    stored = meta.from_json(text, where) if text else {"env": env} if env else {}
+    known = catalog.defaults(path.stem, given.get("env") or env) | given
+    if not text:  # what Mooring wrote has its ends right
+        _mend_ends(columns, f"{path.stem} {known['name']}".lower(), known.get("horizon"), where)
+    found = {
+        "obs": columns["observations"],
+        "action": columns["actions"],
+        "reward": columns["rewards"],
+        "terminated": columns["terminals"],
+        "truncated": columns.get("timeouts"),
+        "next_obs": columns.get("next_observations"),
+        "continues": extra.pop("continues", None),
+        "extra": extra,
+    }
+    return names.built(found, path, where, stored, given)
 
 
-def _columns(file: h5py.File, where: str) -> dict[str, np.ndarray]:
-    missing = [name for name in COLUMNS if name not in OPTIONAL and not isinstance(file.get(name), h5py.Dataset)]
+def write(data: Dataset, path: Path) -> None:
+    """A file in D4RL's layout; extra columns are `infos/`, and what D4RL has no place for is JSON in `metadata/`."""
+    if isinstance(data.obs, dict):
+        raise BadInput(
+            data.name, "has dict observations, which D4RL's layout can not hold", fix="choose npz, hdf5 or minari"
+        )
+    terminated = data.continues == 0
+    shorter = {ours: theirs for theirs, ours in RENAMED.items()}
+    with h5py.File(path, "w") as file:
+        for name, column in {
+            "observations": data.obs,
+            "actions": data.action,
+            "rewards": data.reward,
+            "terminals": terminated,
+            "timeouts": data.last & ~terminated,
+            "next_observations": data.next_obs,
+            **{f"infos/{shorter.get(name, name)}": column for name, column in data.extra.items()},
+            **({} if (data.continues == ~terminated).all() else {"infos/continues": data.continues}),
+        }.items():
+            store(file, name, column)
+        file[META] = meta.to_json(data)
+        if data.env:
+            file["metadata/env"] = data.env
+
+
+def _check(file: h5py.File, where: str) -> None:
+    missing = [name for name in REQUIRED if not isinstance(file.get(name), h5py.Dataset)]
     if missing:
         found = f"lacks {', '.join(missing)} (it holds {', '.join(list(file)[:8]) or 'nothing'})"
-        raise BadInput(where, found, "the layout of D4RL: " + ", ".join(COLUMNS[:4]))
-    return {name: file[name][()] for name in COLUMNS if name in file}
+        raise BadInput(where, found, "the layout of D4RL: " + ", ".join(REQUIRED))
 
 
 def _extra_columns(file: h5py.File) -> dict[str, np.ndarray]:
     """Numbers with one row per step, beside the known columns."""
-    found = {**{name: file[name] for name in file if name not in COLUMNS}, **dict(file.get("infos", {}))}
+    found = arrays_of(file, but=(*COLUMNS, "metadata"))
     rows = len(file["rewards"])
     return {
-        RENAMED.get(name, name): item[()]
-        for name, item in found.items()
-        if isinstance(item, h5py.Dataset) and item.ndim in (1, 2) and len(item) == rows and item.dtype.kind in "biuf"
+        RENAMED.get(name.removeprefix("infos/"), name.removeprefix("infos/")): column
+        for name, column in found.items()
+        if len(column) == rows
     }
 
 
-def _environment(file: h5py.File) -> str | None:
-    item = file.get("metadata/env")
-    value = item[()] if isinstance(item, h5py.Dataset) and item.ndim == 0 else None
-    return value.decode(errors="replace") if isinstance(value, bytes) else None
+def _mend_ends(columns: dict[str, np.ndarray], name: str, limit: int | None, where: str) -> None:
+    """`terminals` and `timeouts` as the file's family means them; see the module's docstring."""
+    if len({len(columns[each]) for each in (*REQUIRED, "timeouts") if each in columns}) > 1:
+        return  # `Dataset.build` says which
+    terminals = columns["terminals"].reshape(-1) != 0
+    timeouts = columns["timeouts"].reshape(-1) != 0 if "timeouts" in columns else None
+    if "maze2d" in name:
+        columns["timeouts"] = terminals if timeouts is None else terminals | timeouts
+        columns["terminals"] = np.zeros_like(terminals)
+    elif "kitchen" in name and timeouts is None:
+        columns["timeouts"] = np.zeros_like(terminals)
+    elif ("antmaze" in name or "ant_maze" in name) and timeouts is not None:
+        columns["timeouts"] = timeouts | _jumps(columns["observations"])
+    elif timeouts is None:
+        columns["timeouts"] = _missing_timeouts(columns, terminals, limit, where)
 
 
-def _missing_timeouts(columns: dict[str, np.ndarray], limit: int | None, where: str) -> np.ndarray:
+def _jumps(obs: np.ndarray) -> np.ndarray:
+    """Rows after which the ant is elsewhere at once: it was reset."""
+    moved = np.linalg.norm(np.diff(obs[:, :2], axis=0), axis=1)
+    return np.append(moved > JUMP, False)
+
+
+def _missing_timeouts(
+    columns: dict[str, np.ndarray], terminals: np.ndarray, limit: int | None, where: str
+) -> np.ndarray:
     """Where time limits must have been, in a file that does not say."""
     if limit is not None:
-        return _count_to(limit, columns["terminals"].astype(bool).reshape(-1))
+        return _count_to(limit, terminals)
     obs, next_obs = columns["observations"], columns.get("next_observations")
     if next_obs is not None and next_obs.shape == obs.shape:
         timeouts = np.zeros(len(obs), bool)

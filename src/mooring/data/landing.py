@@ -1,0 +1,41 @@
+"""Files and folders that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def landing(path: Path) -> Iterator[Path]:
+    """A place of the same name, in a hidden folder beside `path`, for a file or a folder to be written.
+
+    What lies there at the end is synced to the disk and renamed to `path`. After an error `path` is as it was.
+    Where a folder is replaced, a machine that stops between two renames leaves the old one in the hidden folder.
+    """
+    path = path.absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    room = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        part = room / path.name
+        yield part
+        for each in [part, *part.rglob("*")]:
+            _sync(each)
+        if path.is_dir():
+            path.rename(room / "replaced")
+        part.replace(path)
+        _sync(path.parent)
+    finally:
+        shutil.rmtree(room, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
