@@ -56,6 +56,9 @@ class RunFolder:
     def policy_folder(self) -> Path:
         return self.path / "policies"
 
+    def policy_file(self, member: Member) -> Path:
+        return self.policy_folder / f"{member.label}.safetensors"
+
     def checkpoint_file(self, stage: str = MAIN) -> Path:
         return self.path / ("checkpoint.safetensors" if stage == MAIN else f"stages/{stage}.safetensors")
 
@@ -125,7 +128,7 @@ class RunFolder:
                 "seed": member.seed,
                 "settings": member.settings,
             }
-            save_tree(self.policy_folder / f"{member.label}.safetensors", loop.member(policies, index), meta)
+            save_tree(self.policy_file(member), loop.member(policies, index), meta)
 
 
 def load_policy(path: str | Path, algorithm: Algorithm | None = None) -> Policy:
@@ -147,7 +150,7 @@ def load_policies(folder: str | Path, algorithm: Algorithm | None = None) -> tup
     folder = Path(folder)
     config = RunFolder(folder).config()
     members = [Member(**member) for member in config["members"]]
-    files = [RunFolder(folder).policy_folder / f"{member.label}.safetensors" for member in members]
+    files = [RunFolder(folder).policy_file(member) for member in members]
     if not files[-1].exists():
         raise BadInput(str(folder), "has no policies yet: its training has not ended", fix="resume it")
     return loop.stack([load_policy(file, algorithm) for file in files]), members

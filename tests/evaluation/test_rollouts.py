@@ -7,11 +7,11 @@ import pytest
 from jaxtyping import Array, Float
 
 from mooring import types
+from mooring.environments import acting
 from mooring.environments.guide import Guide
 from mooring.environments.making import make
 from mooring.environments.pointmass import Pointmass
 from mooring.errors import BadInput
-from mooring.environments import acting
 from mooring.evaluation import rollouts
 from mooring.evaluation.rollouts import Environments, population, rollout
 from mooring.loop import member, stack

@@ -1,109 +1,96 @@
-"""The hook that lets each member act in an environment and puts what happens into its replay buffer."""
+"""The hook that lets each member act in environments and puts what happens into its replay buffer."""
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Key, PyTree
+from jaxtyping import Array, Bool
 
-from mooring.data.episodes import Episode
-from mooring.environments.making import make
+from mooring.environments.players import Players, Rows
 from mooring.errors import BadInput
 from mooring.hooks import Hook
-from mooring.loop import member
-from mooring.sources import Replay, add_rows
-from mooring.types import Batch, Policy
+from mooring.sources import Replay, ReplayState, add_rows, newest
+from mooring.types import Batch
 
 if TYPE_CHECKING:
-    from mooring.environments.making import Env
     from mooring.training import Session
 
 
 class Collect(Hook):
-    """After every `every` updates, `steps` steps with sampled actions in one environment for each member.
+    """After every `every` updates, `steps` steps with sampled actions by each member, in `envs` environments together.
 
-    The session's source must be a `Replay`. `players` keep the episodes that have ended.
+    So there are every / steps updates for each step. The session's source must be a `Replay`; rows lie in it step
+    by step, environment by environment. Returns of episodes that ended are logged (kind "collect").
+
+    A resumed run goes on where it was, to the last digit, where the buffer has the column "last" and still holds the
+    episodes under way; else they are given up, with a warning, and new ones begin.
     """
 
-    def __init__(self, env_id: str, every: int, steps: int, seed: int = 0) -> None:
-        self.env_id, self.every, self.steps, self.seed = env_id, every, steps, seed
-        self.players: list[Player] = []
+    def __init__(self, env_id: str, every: int, steps: int, envs: int = 1, seed: int = 0) -> None:
+        if steps < 1 or steps % envs:
+            raise BadInput("Collect", f"found {steps} steps in {envs} environments", "a multiple of the environments")
+        self.env_id, self.every, self.steps, self.envs, self.seed = env_id, every, steps, envs, seed
+        self.players: Players | None = None
 
     def __call__(self, session: Session) -> None:
-        if not isinstance(session.source, Replay):
-            raise BadInput("Collect", f"the source is a {type(session.source).__name__}", "a Replay")
-        if not self.players:
-            seeds = np.random.SeedSequence(self.seed).generate_state(len(session.members)).tolist()
-            self.players = [Player(make(self.env_id), seed) for seed in seeds]
-        policies, key = session.policies(), jax.random.fold_in(jax.random.key(self.seed), session.step)
-        rows = [
-            player.play(member(policies, index), jax.random.fold_in(key, index), self.steps)
-            for index, player in enumerate(self.players)
-        ]
-        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *rows)
-        session.run = replace(session.run, source=add_rows(session.source, session.run.source, stacked))
+        players, replay = self._players(session), _replay_of(session)
+        rows = players.play(session.policies(), self.steps // self.envs)
+        batch = _batch(rows, session.run.source.rows.extra)
+        session.run = replace(session.run, source=add_rows(replay, session.run.source, batch))
+        if any(players.ended):
+            means = [np.mean(ended) if ended else np.nan for ended in players.ended]
+            session.log("collect", session.step, {"return": means})
+            players.ended = [[] for _ in players.ended]
+
+    def resumed(self, session: Session) -> None:
+        """Brings the environments to where the buffer's rows lead."""
+        players, replay, state = self._players(session), _replay_of(session), session.run.source
+        lived = int(state.count[0]) - len(replay.first.reward)
+        if "last" not in state.rows.extra:
+            players.step = lived // self.envs
+            warnings.warn("the buffer has no column last: new episodes begin", stacklevel=2)
+            return
+        kept = newest(replay, state, min(lived, replay.capacity // self.envs * self.envs))
+        columns = (kept.obs, kept.action, kept.reward, kept.next_obs, kept.continues, kept["last"])
+        lost = players.resume(Rows(*jax.tree.map(np.asarray, columns)), lived // self.envs)
+        if lost.any():
+            warnings.warn(f"{lost.sum()} episodes under way can not be gone on with: new ones begin", stacklevel=2)
+            session.run = replace(session.run, source=_cut(replay, state, jnp.asarray(lost)))
 
     def close(self) -> None:
-        for player in self.players:
-            player.env.close()
+        if self.players:
+            self.players.close()
+
+    def _players(self, session: Session) -> Players:
+        if self.players is None:
+            self.players = Players(self.env_id, len(session.members), self.envs, self.seed)
+        return self.players
 
 
-class Player:
-    """One environment, the episode that is under way in it, and those that have ended."""
-
-    def __init__(self, env: Env, seed: int) -> None:
-        self.env = env
-        self.ended: list[Episode] = []
-        self.memory: PyTree | None = None
-        self._begin(seed)
-
-    def play(self, policy: Policy, key: Key[Array, ""] | None, steps: int) -> Batch:
-        """`steps` more steps, as rows; greedy without a key. An episode that ends is followed by a new one."""
-        rows = []
-        for step in range(steps):
-            if self.memory is None:
-                self.memory = policy.begin()
-            action, self.memory = _act(policy, self.memory, self.obs[-1], key, step)
-            taken = np.asarray(action)
-            obs, reward, terminated, truncated, _ = self.env.step(taken)
-            self.memory = policy.observe(self.memory, jnp.float32(reward))
-            rows.append((self.obs[-1], taken, reward, obs, not terminated))
-            self.obs.append(obs)
-            self.actions.append(taken)
-            self.rewards.append(float(reward))
-            if terminated or truncated:
-                self._end(terminated)
-        return Batch(*jax.tree.map(_column, *rows))
-
-    def _end(self, terminated: bool) -> None:
-        obs = jax.tree.map(lambda *parts: np.stack(parts), *self.obs)
-        self.ended.append(Episode(obs, np.stack(self.actions), np.array(self.rewards), terminated))
-        self._begin(None)
-
-    def _begin(self, seed: int | None) -> None:
-        self.obs: list[PyTree] = [self.env.reset(seed=seed)[0]]
-        self.actions: list[np.ndarray] = []
-        self.rewards: list[float] = []
-        self.memory = None
+def _batch(rows: Rows, extra: Iterable[str]) -> Batch:
+    """Rows as the buffer takes them, with the extra columns that it has."""
+    known = {"last": rows.last, "action_log_prob": rows.action_log_prob}
+    missing = [name for name in extra if known.get(name) is None]
+    if missing:
+        raise BadInput("Collect", f"the buffer has a column {missing[0]}", "only what is known of a step")
+    columns = (rows.obs, rows.action, rows.reward, rows.next_obs, rows.continues, {name: known[name] for name in extra})
+    return Batch(*jax.tree.map(jnp.asarray, columns))
 
 
-@jax.jit
-def _act(policy: Policy, memory: PyTree, obs: PyTree, key: Key[Array, ""] | None, step: int) -> Any:
-    obs = jax.tree.map(lambda leaf: leaf.astype(_typed(leaf)), obs)
-    return policy.act(memory, obs, None if key is None else jax.random.fold_in(key, step))
+def _cut(replay: Replay, state: ReplayState, lost: Bool[Array, "P E"]) -> ReplayState:
+    """The newest row of each environment whose episode is lost is its episode's last."""
+    place = (state.count[0] - lost.shape[1] + jnp.arange(lost.shape[1])) % replay.capacity
+    last = state.rows["last"].at[:, place].max(lost)
+    return replace(state, rows=replace(state.rows, extra={**state.rows.extra, "last": last}))
 
 
-def _column(*entries: Any) -> Array:
-    column = np.stack(entries)
-    return jnp.asarray(column, _typed(column))
-
-
-def _typed(leaf: Any) -> Any:
-    """The types of a data set's columns: uint8 stays, other integers are int32, all else is float32."""
-    if leaf.dtype == jnp.uint8:
-        return jnp.uint8
-    return jnp.int32 if jnp.issubdtype(leaf.dtype, jnp.integer) else jnp.float32
+def _replay_of(session: Session) -> Replay:
+    if not isinstance(session.source, Replay):
+        raise BadInput("Collect", f"the source is a {type(session.source).__name__}", "a Replay")
+    return session.source

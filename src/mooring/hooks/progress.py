@@ -16,15 +16,20 @@ class Progress:
     """Stage, updates, rate, time left and the latest score, on stderr; nothing where it is not enabled."""
 
     def __init__(
-        self, enabled: bool = True, console: Console | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        enabled: bool = True,
+        console: Console | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        unit: str = "updates",
     ) -> None:
+        self._unit = unit
         self._enabled, self._clock, self._spoken = enabled, clock, clock()
         self._console = console or Console(stderr=True, highlight=False)
         self._first: dict[str, tuple[int, float]] = {}  # of each stage: the first step that was told of, and when
         self._bar: progress.Progress | None = None
 
     def update(self, stage: str, step: int, steps: int, score: float | None = None) -> None:
-        """`step` of `steps` updates of a stage are made. Rates leave out what came before the first call."""
+        """`step` of `steps` of a stage are made. Rates leave out what came before the first call."""
         if not self._enabled:
             return
         state = ", ".join(self._parts(stage, step, steps, score))
@@ -40,7 +45,7 @@ class Progress:
             self._bar.stop()
 
     def _parts(self, stage: str, step: int, steps: int, score: float | None) -> Iterator[str]:
-        yield f"{step:,} of {steps:,} updates"
+        yield f"{step:,} of {steps:,} {self._unit}"
         first, since = self._first.setdefault(stage, (step, self._clock()))
         if step > first:
             rate = (step - first) / max(self._clock() - since, 1e-9)

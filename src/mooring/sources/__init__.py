@@ -3,8 +3,19 @@
 from mooring.sources.mixture import Mixture
 from mooring.sources.offline import Offline
 from mooring.sources.prioritized import Prioritized
-from mooring.sources.replay import Replay, ReplayState, add_rows
+from mooring.sources.replay import Replay, ReplayState, add_rows, newest
 from mooring.sources.rows import take, to_device
 from mooring.sources.windows import Windows
 
-__all__ = ["Mixture", "Offline", "Prioritized", "Replay", "ReplayState", "Windows", "add_rows", "take", "to_device"]
+__all__ = [
+    "Mixture",
+    "Offline",
+    "Prioritized",
+    "Replay",
+    "ReplayState",
+    "Windows",
+    "add_rows",
+    "newest",
+    "take",
+    "to_device",
+]

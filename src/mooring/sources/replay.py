@@ -54,6 +54,15 @@ class Replay(Source):
         return take(state.rows, jax.random.randint(key, (size,), 0, filled))
 
 
+def newest(replay: Replay, states: ReplayState, rows: int) -> Batch:
+    """The newest rows (P, rows, ...) of each member of a population, the oldest of them first."""
+
+    def one(state: ReplayState) -> Batch:
+        return take(state.rows, (state.count - rows + jnp.arange(rows)) % replay.capacity)
+
+    return jax.vmap(one)(states)
+
+
 @partial(jax.jit, donate_argnums=1)
 def add_rows(replay: Replay, states: ReplayState, rows: Batch) -> ReplayState:
     """Rows (P, B, ...) into the buffer of each member of a population."""
