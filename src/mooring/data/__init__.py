@@ -6,6 +6,7 @@ Names are imported when first used, so that the catalog can be listed without JA
 from mooring.lazy import exports
 
 _HOMES = {
+    "from_table": "mooring.data.tables.importing",
     "load": "mooring.data.loading",
     "Dataset": "mooring.data.dataset",
     "Episode": "mooring.data.episodes",

@@ -7,6 +7,7 @@ from mooring.cli.menu import choose, menu_parser
 COMMANDS = {
     "list": "list the data sets that are known by name",
     "download": "fetch data sets that are known by name, and verify them",
+    "import": "make a data set from tables: CSV or Parquet files with one row for each step",
     "collect": "make a data set: let a policy act, or learn while it acts",
     "show": "describe a data set in numbers, and say what looks odd in it",
 }

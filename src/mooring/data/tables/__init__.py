@@ -1,0 +1,1 @@
+"""Anyone's tables (pandas, Polars, Arrow, CSV, Parquet) turned into data sets."""
