@@ -13,6 +13,7 @@ _HOMES = {
     "Bounds": "mooring.data.spaces",
     "Discrete": "mooring.data.spaces",
     "Image": "mooring.data.spaces",
+    "save": "mooring.data.saving",
     "save_npz": "mooring.data.formats.npz",
 }
 

@@ -72,7 +72,7 @@ def to_episodes(data: Dataset) -> list[Episode]:
             terminated=bool(terminated[end]),
             extra={name: column[start : end + 1] for name, column in extra.items()},
         )
-        for start, end in zip(starts, ends, strict=True)
+        for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
     ]
 
 
