@@ -1,11 +1,13 @@
 """D4RL's HDF5 layout: small files with known answers, and real ones."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
+from mooring.data.formats import d4rl
 from mooring.data.formats.d4rl import read
 from mooring.errors import BadInput
 
@@ -157,3 +159,78 @@ def test_shifting_a_real_file_gives_the_next_observations_that_it_stores(real_da
     going_on = shifted.continues == 1
     np.testing.assert_array_equal(shifted.next_obs[going_on], data.next_obs[kept][going_on])
     assert len(shifted) == 150_000 - 5
+
+
+def test_maze2d_never_terminates(tmp_path):
+    """Its flags mark goals reached, whether they stand in timeouts or, as in generated files, in terminals."""
+    data = read(write(tmp_path / "maze2d-umaze-sparse-v1.hdf5"))
+    assert data.name == "maze2d-umaze-v1"
+    assert data.continues.all()
+    assert data.last.tolist() == [False, True, False, False, True, True]
+    generated = read(write(tmp_path / "maze2d-mine.hdf5", timeouts=None, next_observations=None))
+    assert generated.continues.all()
+    assert generated.obs[:, 0].tolist() == [0, 2, 3, 4]  # nothing tells what followed rows 1 and 5
+
+
+def test_antmaze_ends_where_the_ant_was_reset(tmp_path):
+    position = np.array([[0.0, 0], [0.5, 0], [1, 0.5], [20, 0], [20, 0.5], [0, 0]])
+    columns = {"observations": position, "next_observations": None, "timeouts": np.zeros(ROWS, bool)}
+    terminals = np.zeros(ROWS, bool)
+    data = read(write(tmp_path / "antmaze-mine.hdf5", **columns, terminals=terminals))
+    assert data.obs[:, 0].tolist() == [0, 0.5, 20]  # rows 2 and 4 were followed by resets
+    assert data.last.tolist() == [False, True, True]
+    named = read(write(tmp_path / "Ant_maze_u-maze_noisy_multistart_False_multigoal_False_sparse.hdf5", **columns))
+    assert named.name == "antmaze-umaze-v0"
+    assert len(read(write(tmp_path / "mine.hdf5", **columns, terminals=terminals))) == 5  # no ant: one walk
+
+
+def test_antmaze_rewards_and_terminals_at_the_goal_stay(tmp_path):
+    at_goal = np.array([0, 1, 1, 0, 0, 0], bool)
+    data = read(write(tmp_path / "antmaze-mine.hdf5", terminals=at_goal, rewards=at_goal.astype(np.float32)))
+    assert data.returns.tolist() == [1, 1, 0, 0]
+    assert data.lengths.tolist() == [2, 1, 2, 1]
+    assert data.with_reward("minus_one").reward_shift == -1
+
+
+def test_adroit_demonstrations_end_in_timeouts_at_any_length(tmp_path):
+    ends = np.array([0, 0, 1, 0, 0, 1], bool)
+    columns = {"terminals": np.zeros(ROWS, bool), "timeouts": ends, "next_observations": None}
+    data = read(write(tmp_path / "door-human-v1.hdf5", **columns))
+    assert data.env == "AdroitHandDoor-v1"
+    assert data.continues.all()
+    assert data.lengths.tolist() == [2, 2]
+
+
+def test_kitchen_demonstrations_are_not_cut_by_a_counter(tmp_path):
+    rows = 400
+    column = np.linspace(0, 1, rows, dtype=np.float32)
+    columns = dict.fromkeys(("observations", "actions"), column[:, None]) | {"rewards": column}
+    columns |= {"terminals": np.arange(rows) % 350 == 349, "timeouts": None, "next_observations": None}
+    path = write(tmp_path / "kitchen_microwave_kettle_light_slider-v0.hdf5", **columns, infos=np.arange(rows) // 350)
+    data = read(path)  # its time limit is 280 steps
+    assert data.name == "kitchen-partial-v0"
+    assert data.lengths.tolist() == [350, 49]
+    assert data.continues[349] == 0
+    assert data.extra["infos"].tolist() == [0] * 350 + [1] * 49
+
+
+def test_what_is_written_is_in_d4rls_layout(tmp_path):
+    extra = {"action_log_prob": np.linspace(-1, 0, ROWS), "qpos": np.zeros((ROWS, 2))}
+    ours = read(write(tmp_path / "mine.hdf5", **{f"infos/{name}": column for name, column in extra.items()}))
+    d4rl.write(replace(ours, env="Hopper-v5"), tmp_path / "maze2d.hdf5")
+    with h5py.File(tmp_path / "maze2d.hdf5") as file:
+        assert {"observations", "actions", "rewards", "terminals", "timeouts", "next_observations"} < {*file}
+        assert {*file["infos"]} == {"action_log_probs", "qpos"}
+        assert file["terminals"].dtype == file["timeouts"].dtype == bool
+        assert file["terminals"][()].tolist() == [False, True, False, False, False, False]
+        assert file["timeouts"][()].tolist() == [False, False, False, False, True, True]
+        assert file["metadata/env"][()] == b"Hopper-v5"
+    back = read(tmp_path / "maze2d.hdf5")  # called as a family whose files mean something else by terminals
+    assert back.fingerprint() == ours.fingerprint()
+
+
+def test_lengths_that_differ_are_said(tmp_path):
+    for name in ("mine", "antmaze", "kitchen", "maze2d"):
+        path = write(tmp_path / f"{name}.hdf5", terminals=np.zeros(4, bool))
+        with pytest.raises(BadInput, match="terminated has 4 rows and reward has 6"):
+            read(path)

@@ -5,18 +5,24 @@ from pathlib import Path
 
 import pytest
 
-from mooring.data import formats, load
+from mooring.data import Dataset, formats, load
 from mooring.data.formats import FORMATS
 from mooring.errors import BadInput
 from samples import KINDS, sample
 
 TABLES, SINGLE = ("parquet", "jsonl", "csv"), ("d4rl", "neorl", "ogbench")
 REFUSED = {*((name, "images") for name in TABLES), *((name, "dict") for name in SINGLE)}
+BOUNDLESS = ("csv", "neorl", "ogbench")  # they do not hold the bounds of actions
 WRITTEN = [each for each in FORMATS if each.writes]
+FILES = [each for each in WRITTEN if each.name not in ("minari", "episodes", "rows")]
 
 
 def place(folder: Path, each: formats.Format) -> Path:
     return folder / f"mine{each.endings[0] if each.endings else ''}"
+
+
+def columns(data: Dataset) -> dict[str, tuple]:
+    return {name: (column.dtype, column.tolist()) for name, column in data.columns().items()}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -34,9 +40,9 @@ def test_what_is_written_comes_back(tmp_path, each, kind):
             each.write(data, path)
         return
     each.write(data, path)
-    back = load(path, action_space=data.action_space)  # which some formats do not hold
+    back = load(path, **({"action_space": data.action_space} if each.name in BOUNDLESS else {}))
     if (each.name, kind) != ("neorl", "several steps"):
-        assert back.fingerprint() == data.fingerprint()
+        assert columns(back) == columns(data)
     assert type(back.action_space) is type(data.action_space)
 
 
@@ -73,7 +79,9 @@ def test_endings_that_name_no_format_to_write(name):
         formats.for_writing(Path(name))
 
 
-@pytest.mark.parametrize("each", [each for each in WRITTEN if each.endings], ids=lambda each: each.name)
+@pytest.mark.parametrize(
+    "each", [each for each in WRITTEN if each.name not in formats.FOLDERS], ids=lambda each: each.name
+)
 @pytest.mark.parametrize("content", ["empty", "half", "noise"])
 def test_damaged_files_are_said_to_be(tmp_path, each, content):
     if each.name == "parquet":
@@ -86,7 +94,9 @@ def test_damaged_files_are_said_to_be(tmp_path, each, content):
         load(path)
 
 
-@pytest.mark.parametrize("each", [each for each in FORMATS if not each.endings], ids=lambda each: each.name)
+@pytest.mark.parametrize(
+    "each", [each for each in FORMATS if each.name in ("minari", "episodes")], ids=lambda each: each.name
+)
 def test_a_folder_that_holds_nothing(tmp_path, each):
     if each.name == "minari":
         pytest.importorskip("minari", reason="needs the package minari")

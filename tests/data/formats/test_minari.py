@@ -1,6 +1,7 @@
 """Minari data sets, made here with Minari itself."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from mooring.data import Discrete, load
 from mooring.data.formats.minari import read
 from mooring.errors import BadInput
+from samples import sample
 
 minari = pytest.importorskip("minari", reason="needs the package minari")
 spaces = pytest.importorskip("gymnasium").spaces
@@ -118,3 +120,66 @@ def test_without_the_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "minari", None)
     with pytest.raises(BadInput, match=r"pip install 'mooring\[minari\]'"):
         load("minari:mine/test-v0")
+
+
+@pytest.fixture
+def written(tmp_path, monkeypatch):
+    """Writes a data set and gives what Minari opens of it by name."""
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
+
+    def write(data):
+        from mooring.data.formats.minari import write
+
+        (tmp_path / "mine").mkdir()
+        write(data, tmp_path / "mine" / "test-v0")
+        return minari.load_dataset("mine/test-v0")
+
+    return write
+
+
+def test_minari_opens_what_is_written(written):
+    data = replace(sample("described"), env="Pendulum-v1")
+    stored = written(data)
+    assert (stored.total_episodes, stored.total_steps) == (3, 9)
+    assert stored.env_spec.id == "Pendulum-v1"
+    assert stored.action_space == spaces.Box(np.float32([-2, -2]), np.float32([2, 3]))
+    assert stored.observation_space.high.tolist() == [9, 9, 9]
+    assert minari.get_normalized_score(stored, np.array([2.0])).tolist() == [0.5]
+    first, second, third = stored.iterate_episodes()
+    assert first.terminations.tolist() == [False, False, True]
+    assert second.truncations.tolist() == [False, False, False, True]
+    assert not third.terminations.any()
+    np.testing.assert_array_equal(first.observations, np.concatenate([data.obs[:3], data.next_obs[2:3]]))
+    np.testing.assert_array_equal(second.actions, data.action[3:7])
+    np.testing.assert_array_equal(third.rewards, data.reward[7:])
+
+
+def test_spaces_of_all_kinds_are_written(written):
+    stored = written(sample("dict"))
+    assert stored.observation_space["room"] == spaces.Discrete(6)
+    assert stored.observation_space["goal"].shape == (2,)
+    assert stored[0].observations["room"].tolist() == [0, 1, 2, 3]
+
+
+def test_images_are_not_compressed_with_loss(written):
+    data = sample("images")
+    stored = written(data)
+    assert stored.observation_space == spaces.Box(0, 255, (8, 8, 3), np.uint8)
+    np.testing.assert_array_equal(stored[0].observations[:3], data.obs[:3])
+
+
+def test_extra_columns_are_what_a_step_returned(written):
+    data = sample("extra")
+    infos = written(data)[1].infos
+    assert infos["tag"].tolist() == [0, 3, 4, 5, 6]  # nothing is known at the reset
+    assert infos["pair"].shape == (5, 2)
+
+
+def test_ids():
+    from pathlib import Path
+
+    from mooring.data.formats.minari import _id
+
+    assert _id("mine/test-v0", Path("test-v0")) == "mine/test-v0"
+    assert _id("hopper", Path("some/out")) == "out-v0"
+    assert _id("hopper", Path("my data (2)")) == "my-data-2-v0"

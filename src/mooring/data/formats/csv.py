@@ -54,6 +54,8 @@ def _columns(lines: Iterator[list[str]], where: str) -> dict[str, np.ndarray]:
     while chunk := list(islice(lines, CHUNK)):
         first = sum(len(piece[0]) for piece in pieces)
         rows = [row for row in chunk if row]  # not blank lines
+        if not rows:
+            continue
         _check_widths(rows, header, first, where)
         cells = zip(*rows, strict=True)
         pieces.append([_numbers(c, name, first, where) for c, name in zip(cells, header, strict=True)])

@@ -1,6 +1,6 @@
 """Data sets as columns of one number per row, for tables: obs_0, obs_1, action_0, reward, and so on.
 
-- A vector's entries are `obs_0`, `obs_1`, ..., or `obs_NAME` where the data set labels them; parts of a dict are
+- A vector's entries are `obs_0`, `obs_1`, ..., or, where the data set labels them, all `obs_NAME`; parts of a dict are
   `obs/PART_0`. An integer is plain `obs` or `obs/PART`. `next_obs` and `action` are named alike.
 - `episode` numbers the episodes; where it changes, one ends. `terminated` and `truncated` say how.
 - `continues` is there where a row stands for several steps of time.
@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,7 @@ def flattened(data: Dataset) -> dict[str, np.ndarray]:
     if (data.continues != ~terminated).any():
         columns["continues"] = data.continues
     for name, column in data.extra.items():
-        plain = f"extra/{name}" if name in KNOWN or name == "episode" or ENTRY.fullmatch(name) else name
+        plain = f"extra/{name}" if _means_another(name, columns) else name
         cells = column.reshape(len(data), -1).T
         columns |= {plain: column} if column.ndim == 1 else {f"{plain}[{i}]": cell for i, cell in enumerate(cells)}
     return columns
@@ -50,7 +50,7 @@ def gathered(flat: Mapping[str, np.ndarray], where: str) -> tuple[dict[str, Any]
     """Arrays as `names.assembled` takes them, and labels as `Dataset.build` does. Raises BadInput."""
     groups: dict[str, dict[str, np.ndarray]] = {}
     for name, column in flat.items():
-        array, entry = _place(name)
+        array, entry = _place(name, flat)
         groups.setdefault(array, {})[entry] = column
     labels = {field: list(groups[field]) for field in ("obs", "action") if _named_entries(groups.get(field, {}))}
     arrays = {name: _stacked(name, group, where) for name, group in groups.items()}
@@ -83,11 +83,21 @@ def _entries(name: str, column: np.ndarray, labels: list[str] | None, where: str
     return {f"{name}_{labels[i] if labels else i}": column[:, i] for i in range(column.shape[1])}
 
 
-def _place(name: str) -> tuple[str, str]:
-    """The array that a column belongs to, and its entry there ("" for all of it)."""
+def _means_another(name: str, columns: Mapping[str, Any]) -> bool:
+    """Whether an extra column of that name would be read as something else."""
+    return name in KNOWN or name == "episode" or "/" in name or _place(name, columns) != (name, "")
+
+
+def _place(name: str, names: Collection[str]) -> tuple[str, str]:
+    """The array that a column among others belongs to, and its entry there ("" for all of it).
+
+    `action_log_prob` is an entry only where no `action` and no `action_0` is there.
+    """
     if match := ENTRY.fullmatch(name):
         array = f"{match['field']}/{match['part']}" if match["part"] else match["field"]
-        return array, match["entry"] or ""
+        entry = match["entry"] or ""
+        if _is_number(entry) or not entry or not {array, f"{array}_0"} & {*names}:
+            return array, entry
     if match := CELL.fullmatch(name):
         return match["name"], match["entry"]
     return name, ""
@@ -112,7 +122,7 @@ def _stacked(name: str, group: dict[str, np.ndarray], where: str) -> np.ndarray:
         if [int(entry) for entry in group] != list(range(len(group))):
             raise BadInput(where, f"{name} has the entries {', '.join(group)}", f"0 to {len(group) - 1}")
     elif any(_is_number(entry) for entry in group):
-        raise BadInput(where, f"{name} has entries with numbers and with names", "one or the other")
+        raise BadInput(where, f"{name} has the entries {', '.join(group)}", "numbers from 0, or names")
     array = np.stack(list(group.values()), axis=1)
     vector = ENTRY.fullmatch(name) is not None  # a vector's numbers are continuous, even if all are whole
     return array.astype(np.float32) if vector and array.dtype != np.float32 else array

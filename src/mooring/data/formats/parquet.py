@@ -52,7 +52,7 @@ def _numbers(column: Any, name: str, where: str) -> np.ndarray:
     """A column as numbers (N,), or (N, K) from lists of K numbers each."""
     fix = "mooring data import reads tables with text and missing values"
     if column.null_count:
-        row = column.is_null().to_numpy().argmax()
+        row = np.asarray(column.is_null()).argmax()
         raise BadInput(where, f"{name} is missing in {column.null_count} rows, first row {row}", "a number", fix)
     if hasattr(column.type, "value_type") and len(column):
         lists = column.combine_chunks()
