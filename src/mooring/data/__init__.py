@@ -8,6 +8,12 @@ from mooring.lazy import exports
 _HOMES = {
     "from_table": "mooring.data.tables.importing",
     "load": "mooring.data.loading",
+    "concatenate": "mooring.data.changes",
+    "n_step": "mooring.data.changes",
+    "returns_to_go": "mooring.data.changes",
+    "split": "mooring.data.changes",
+    "stack_frames": "mooring.data.changes",
+    "subsample": "mooring.data.changes",
     "Dataset": "mooring.data.dataset",
     "Episode": "mooring.data.episodes",
     "Bounds": "mooring.data.spaces",

@@ -39,7 +39,8 @@ class Dataset:
 
     `env` is a Gymnasium id, `score_range` the raw returns of a random and of an expert policy, and `horizon`
     the most steps of an episode. `labels` may hold names: of the entries of "obs", and of the entries of "action" or
-    the choices that its integers stand for.
+    the choices that its integers stand for. `ahead` is how many rows after a row its `next_obs` is seen: 1 but for
+    n-step rewards.
     """
 
     obs: Obs
@@ -58,6 +59,7 @@ class Dataset:
     reward_shift: float = 0.0
     extra: dict[str, np.ndarray] = field(default_factory=dict)
     labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    ahead: int = 1
 
     @classmethod
     def build(
@@ -78,6 +80,7 @@ class Dataset:
         env: str | None = None,
         score_range: tuple[float, float] | None = None,
         labels: Mapping[str, Sequence[str]] | None = None,
+        ahead: int = 1,
         where: str | None = None,
     ) -> Dataset:
         """Checks columns of N rows and puts them together; the only way in.
@@ -115,6 +118,7 @@ class Dataset:
             score_range=score_range,
             extra=columns["extra"],
             labels={name: tuple(each) for name, each in (labels or {}).items()},
+            ahead=ahead,
         )
         validation.check_labels(data.labels, {"obs": data.obs_space, "action": data.action_space}, where)
         return replace(data, horizon=max(data.horizon, int(data.lengths.max())))
@@ -170,7 +174,7 @@ class Dataset:
     def column(self, name: str) -> np.ndarray:
         """A column by name: one of `extra`, or one that follows from the others.
 
-        "next_action": the action of the following row, and at an episode's last row that row's own.
+        "next_action": the action of the row that next_obs is seen in, or of the episode's last row where that is none.
         "return_to_go": the undiscounted raw return from a row to its episode's end.
         "timestep": int32 within the episode. "row": int32 within the data set. Other names raise BadInput.
         These four win over a column of `extra` of the same name.
@@ -182,8 +186,7 @@ class Dataset:
         raise unknown("column", name, [*self._derived, *self.extra])
 
     def _next_action(self) -> np.ndarray:
-        rows = np.arange(len(self))
-        return self.action[np.where(self.last, rows, rows + 1)]
+        return self.action[np.minimum(np.arange(len(self)) + self.ahead, np.repeat(self.ends, self.lengths))]
 
     def _return_to_go(self) -> np.ndarray:
         so_far = np.cumsum(self.reward, dtype=np.float64)

@@ -11,7 +11,7 @@ from mooring.data.dataset import Dataset
 from mooring.data.spaces import Bounds, DataSpace, Discrete, Image, ObsSpace
 from mooring.errors import BadInput
 
-FIELDS = ("name", "env", "score_range", "horizon", "reward_scale", "reward_shift", "labels")
+FIELDS = ("name", "env", "score_range", "horizon", "reward_scale", "reward_shift", "labels", "ahead")
 SPACES = ("obs_space", "action_space")
 
 
@@ -33,7 +33,8 @@ def from_json(text: str, where: str) -> dict[str, Any]:
 def _unpacked(stored: dict[str, Any]) -> dict[str, Any]:
     """Known fields in their own types; fields that a later version may add are left out."""
     meta = {name: stored[name] for name in (*FIELDS, *SPACES) if name in stored}
-    for name, convert in {"name": str, "horizon": int, "reward_scale": float, "reward_shift": float}.items():
+    numbers = {"horizon": int, "ahead": int, "reward_scale": float, "reward_shift": float}
+    for name, convert in {"name": str, **numbers}.items():
         if name in meta:
             meta[name] = convert(meta[name])
     if meta.get("env") is not None:
