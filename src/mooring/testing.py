@@ -221,7 +221,7 @@ def check_policy(policy: Policy, data: Dataset) -> None:
 
 
 def check_source(source: Source, data: Dataset | None = None, size: int = 32) -> None:
-    """A source gives `size` rows, the same for the same key, others for another, compiled and for several members.
+    """A source gives `size` rows, the same for the same key, others in the next update, compiled and for members.
 
     With data, every row of a batch without a time axis must be one of its rows.
     """
@@ -232,7 +232,8 @@ def check_source(source: Source, data: Dataset | None = None, size: int = 32) ->
     for path, leaf in jax.tree.leaves_with_path(batch):
         _require(leaf.shape[:1] == (size,), f"{label}: {_name(path)} has shape {leaf.shape}, not {size} rows")
     _require(not _unequal(batch, sample(state, jax.random.key(1))), f"{label}: one key gave two batches")
-    _require(bool(_unequal(batch, sample(state, jax.random.key(2)))), f"{label}: two keys gave one batch")
+    later = source.feedback(state, batch, {"td_error": jnp.ones(size)})
+    _require(bool(_unequal(batch, sample(later, jax.random.key(2)))), f"{label}: it gives one batch for ever")
     if data is not None and batch.reward.ndim == 1:
         known = {row.tobytes() for row in _flat_rows(data)}
         found = [row.tobytes() in known for row in _flat_rows(batch)]

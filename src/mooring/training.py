@@ -173,18 +173,18 @@ class Trainer:
             left = loop.results(of_stage, session.run.agent)
             own: list[dict[str, Any]] = [{name: loop.member(left, place)} for place in range(len(algorithms))]
             algorithms = [replace(each, **result) for each, result in zip(algorithms, own, strict=True)]
-        source = source or self.algorithm.source(self.data)
-        session = self.fit(MAIN, loop.stack(algorithms), source, steps, hooks)
+        session = self.fit(MAIN, loop.stack(algorithms), source or self.algorithm.source(self.data), steps, hooks)
         folder = self.folder.path if self.folder else None
         return Trained(session.algorithms, session.run, self.spec, self.population, self.rows, folder)
 
     def fit(self, stage: str, algorithms: Algorithm, source: Source, steps: int, hooks: Sequence[Hook] = ()) -> Session:
         """Trains one stage from its start or its last checkpoint to exactly `steps` updates."""
         session = self._begin(stage, algorithms, source, steps, hooks)
-        cadence = [self.chunk, self.save_every, *(hook.every for hook in hooks)]
+        cadence = [self.chunk, self.save_every, *source.exchanges(), *(hook.every for hook in hooks)]
         while session.step < steps:
             stop = min(steps, *(session.step - session.step % every + every for every in cadence))
             updates = stop - session.step
+            source = session.source = source.at(session.step)
             session.run, metrics = loop.advance(algorithms, source, session.run, updates)
             session.step = stop
             session.log("train", stop, metrics)
@@ -195,6 +195,7 @@ class Trainer:
                 self._save(session, hooks)
             if stop < steps:
                 self.bar.update(stage, stop, steps, session.score())
+        source.close()
         for hook in hooks:
             hook.settle(session, before=steps + 1)
         self.bar.update(stage, session.step, steps, session.score())

@@ -134,6 +134,17 @@ class Source(eqx.Module):
         """Takes back what the update learned about the rows it was given (priorities, for one)."""
         return state
 
+    def exchanges(self) -> tuple[int, ...]:
+        """After how many updates, each time, the host has to give the device other data (see `at`); mostly never."""
+        return ()
+
+    def at(self, step: int) -> Source:
+        """The source with the data for the updates from `step` on; called on the host, before each chunk."""
+        return self
+
+    def close(self) -> None:
+        """Lets go of what `at` holds: files, threads, data read ahead."""
+
 
 class Stage(NamedTuple):
     """A model that is trained first, by the same loop, and then becomes a field of the algorithm."""
@@ -160,9 +171,9 @@ class Algorithm(eqx.Module):
 
     def source(self, data: Dataset) -> Source:
         """Where this algorithm's batches come from, given logged data."""
-        from mooring.sources import Offline
+        from mooring.sources import uniform
 
-        return Offline.of(data, self.columns)
+        return uniform(data, self.columns, self.batch_size)
 
     def stages(self) -> tuple[Stage, ...]:
         """What has to be trained first, in order."""

@@ -20,6 +20,7 @@ _HOMES = {
     "Discrete": "mooring.data.spaces",
     "Image": "mooring.data.spaces",
     "save": "mooring.data.saving",
+    "write_rows": "mooring.data.formats.rows",
     "save_npz": "mooring.data.formats.npz",
 }
 

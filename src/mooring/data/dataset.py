@@ -164,12 +164,25 @@ class Dataset:
     def spec(self) -> types.Spec:
         """What networks and normalizers need; means and standard deviations are computed in float64."""
         spaces = self.obs_space if isinstance(self.obs_space, dict) else {"": self.obs_space}
-        described = {part: _described(array, spaces[part]) for part, array in validation.parts(self.obs).items()}
+        described = {part: self._described(f"obs/{part}" if part else "obs", spaces[part]) for part in spaces}
         obs = described if isinstance(self.obs, dict) else described[""]
-        action = _described(self.action, self.action_space)
+        action = self._described("action", self.action_space)
         assert not isinstance(action, types.Image)
         scale, shift = types.scalar(self.reward_scale), types.scalar(self.reward_shift)
         return types.Spec(obs, action, scale, shift, self.horizon, types.scalar(float(self.returns.max())))
+
+    def _described(self, name: str, space: DataSpace) -> types.Space:
+        """The space as networks see it: bounds get the data's mean and standard deviation."""
+        if not isinstance(space, Bounds):
+            return space
+        mean, std = self.moments(name)
+        return types.Box(*(jnp.asarray(each, jnp.float32) for each in (space.low, space.high, mean, std)))
+
+    def moments(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of a column (see `columns`), of each of its entries, in float64."""
+        column = self.columns()[name]
+        mean, std = column.mean(axis=0, dtype=np.float64), column.std(axis=0, dtype=np.float64)
+        return np.asarray(mean), np.asarray(std)
 
     def column(self, name: str) -> np.ndarray:
         """A column by name: one of `extra`, or one that follows from the others.
@@ -233,6 +246,8 @@ class Dataset:
         """
         if not 0 < fraction <= 1:
             raise BadInput("top", f"fraction {fraction}", "above 0 and at most 1")
+        if fraction == 1:
+            return self
         count = max(1, int(fraction * self.num_episodes + 1e-9))
         best = np.argsort(-self.returns, kind="stable")[:count]
         return self.select(np.sort(best))
@@ -250,7 +265,7 @@ class Dataset:
         elif transform == "minus_one":
             scale, shift = 1.0, -1.0
         elif transform == "standardize":
-            mean, std = self.reward.mean(dtype=np.float64), self.reward.std(dtype=np.float64)
+            mean, std = self.moments("reward")
             scale = 1.0 / _nonzero(float(std), "every reward is the same", self.name)
             shift = -float(mean) * scale
         elif transform != "none":
@@ -269,20 +284,15 @@ class Dataset:
         return named
 
     def fingerprint(self) -> str:
-        """SHA-256, in hex, of the columns: their names, dtypes, shapes and bytes."""
-        digest = hashlib.sha256()
-        for name, column in self.columns().items():
-            digest.update(f"{name} {column.dtype.str} {column.shape}\n".encode())
-            digest.update(np.ascontiguousarray(column).data)
-        return digest.hexdigest()
+        """SHA-256, in hex, of each column's name, dtype, shape and own SHA-256."""
+        digest = lambda column: hashlib.sha256(np.ascontiguousarray(column).data).hexdigest()
+        return joint_fingerprint({name: (c.dtype, c.shape, digest(c)) for name, c in self.columns().items()})
 
 
-def _described(column: np.ndarray, space: DataSpace) -> types.Space:
-    """The space as networks see it: bounds get the data's mean and standard deviation."""
-    if not isinstance(space, Bounds):
-        return space
-    mean, std = column.mean(axis=0, dtype=np.float64), column.std(axis=0, dtype=np.float64)
-    return types.Box(*(jnp.asarray(each, jnp.float32) for each in (space.low, space.high, mean, std)))
+def joint_fingerprint(columns: Mapping[str, tuple[np.dtype[Any], tuple[int, ...], str]]) -> str:
+    """The fingerprint of columns by the dtype, the shape and the SHA-256 of each."""
+    lines = [f"{name} {dtype.str} {shape} {digest}\n" for name, (dtype, shape, digest) in columns.items()]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _nonzero(value: float, trouble: str, where: str) -> float:

@@ -5,6 +5,7 @@ from mooring.sources.offline import Offline
 from mooring.sources.prioritized import Prioritized
 from mooring.sources.replay import Replay, ReplayState, add_rows, newest
 from mooring.sources.rows import take, to_device
+from mooring.sources.streamed import Streamed, uniform
 from mooring.sources.windows import Windows
 
 __all__ = [
@@ -13,9 +14,11 @@ __all__ = [
     "Prioritized",
     "Replay",
     "ReplayState",
+    "Streamed",
     "Windows",
     "add_rows",
     "newest",
     "take",
     "to_device",
+    "uniform",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,16 @@ class Mixture(Source):
         each = zip(self.parts, state, keys, self.sizes(size), strict=True)
         batches = [part.sample(own, k, rows) for part, own, k, rows in each]
         return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *batches)
+
+    def exchanges(self) -> tuple[int, ...]:
+        return tuple(every for part in self.parts for every in part.exchanges())
+
+    def at(self, step: int) -> Mixture:
+        return replace(self, parts=tuple(part.at(step) for part in self.parts))
+
+    def close(self) -> None:
+        for part in self.parts:
+            part.close()
 
     def feedback(self, state: tuple[PyTree, ...], batch: Batch, metrics: Metrics) -> tuple[PyTree, ...]:
         size = batch.reward.shape[0]

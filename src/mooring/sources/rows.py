@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -16,9 +16,13 @@ if TYPE_CHECKING:
 
 def to_device(data: Dataset, columns: tuple[str, ...] = ()) -> Batch:
     """A data set's rows as one batch of device arrays, with the further columns that are asked for."""
+    return Batch(*jax.tree.map(jnp.asarray, on_host(data, columns)))
+
+
+def on_host(data: Dataset, columns: tuple[str, ...] = ()) -> tuple[Any, ...]:
+    """The same as NumPy arrays, in the order of a batch's fields."""
     extra = {name: data.column(name) for name in columns}
-    rows = (data.obs, data.action, data.reward, data.next_obs, data.continues, extra)
-    return Batch(*jax.tree.map(jnp.asarray, rows))
+    return data.obs, data.action, data.reward, data.next_obs, data.continues, extra
 
 
 def take(rows: Batch, index: Int[Array, "..."]) -> Batch:

@@ -20,8 +20,8 @@ from mooring.networks.actors import CategoricalActor, DeterministicActor, Gaussi
 from mooring.normalizer import Normalizer
 from mooring.policies import ActorPolicy
 from mooring.settings import Count, Fraction, Positive, Widths
-from mooring.sources import Offline
-from mooring.types import ActionKind, Algorithm, Batch, Discrete, Learner, Metrics, Spec, static
+from mooring.sources import uniform
+from mooring.types import ActionKind, Algorithm, Batch, Discrete, Learner, Metrics, Source, Spec, static
 
 
 class Agent(eqx.Module):
@@ -41,8 +41,8 @@ class BC(Algorithm):
     hidden: Widths = static((256, 256))  # CORL
     standardize: bool = static(True)  # standardize observations; CORL
 
-    def source(self, data: Dataset) -> Offline:
-        return Offline.of(data.top(self.top))
+    def source(self, data: Dataset) -> Source:
+        return uniform(data.top(self.top), (), self.batch_size)
 
     def init(self, key: Key[Array, ""], spec: Spec) -> Agent:
         normalizer = Normalizer(spec, self.standardize)
@@ -71,8 +71,8 @@ class DeterministicBC(Algorithm):
     hidden: Widths = static((256, 256))  # CORL
     standardize: bool = static(True)  # standardize observations; CORL
 
-    def source(self, data: Dataset) -> Offline:
-        return Offline.of(data.top(self.top))
+    def source(self, data: Dataset) -> Source:
+        return uniform(data.top(self.top), (), self.batch_size)
 
     def init(self, key: Key[Array, ""], spec: Spec) -> Agent:
         normalizer = Normalizer(spec, self.standardize)

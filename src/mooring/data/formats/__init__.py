@@ -61,8 +61,10 @@ FORMATS = (  # where several share an ending, the first is written, and read unl
     Format("ogbench", (".npz",), "ogbench", "OGBench's files; columns only"),
     Format("minari", (), "minari", "a Minari data set: a folder, or minari:NAME"),
     Format("episodes", (), "episodes", "a folder with an npz per episode, as V-D4RL's and RL Unplugged's"),
+    Format("rows", (".rows",), "rows", "a folder of a .npy per column, streamed while training; holds everything"),
     Format("pickle", (".pkl", ".pickle", ".p"), "pickles", "old pickles of arrays, read without unpickling", False),
 )
+FOLDERS = ("minari", "episodes", "rows")  # the first is the one whose complaint is read where none fits
 ENDINGS = tuple(dict.fromkeys(ending for each in FORMATS for ending in each.endings))
 
 
@@ -80,14 +82,15 @@ def for_writing(path: Path) -> Format:
     if not found:
         folders = ", ".join(each.name for each in FORMATS if not each.endings)
         said = f"its ending {path.suffix!r} names no format" if path.suffix else "has no ending that names a format"
-        raise BadInput(str(path), said, ", ".join(ENDINGS), f"or name the format: {folders} are folders")
+        endings = dict.fromkeys(ending for each in FORMATS if each.writes for ending in each.endings)
+        raise BadInput(str(path), said, ", ".join(endings), f"or name the format: {folders} are folders")
     return found[0]
 
 
 def of(path: Path) -> Format:
     """The format of a file or a folder, by its ending and the names in it. Raises BadInput where none fits."""
     if path.is_dir():
-        folders = [each for each in FORMATS if not each.endings]
+        folders = [each for each in FORMATS if each.name in FOLDERS]
         names = {file.name for file in path.iterdir()}
         return next((each for each in folders if each.recognizes(names)), folders[0])
     with path.open("rb") as file:
