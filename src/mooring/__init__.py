@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 
 _VERBS = {
     "load": "mooring.data",
+    "audit": "mooring.data.audit",
     "train": "mooring.training",
     "evaluate": "mooring.evaluation",
     "load_policy": "mooring.runs",

@@ -22,8 +22,9 @@ from mooring.algorithms.imitation.bc import BC
 from mooring.algorithms.value_regularization.iql import IQL
 from mooring.cli.output import write, write_table
 from mooring.data import Dataset, load
+from mooring.data.audit import audit
 from mooring.data.catalog import normalized, score_range_of_env
-from mooring.data.describe import audit, ends
+from mooring.data.describe import ends
 from mooring.errors import BadInput
 from mooring.evaluation import Evaluation, evaluate
 from mooring.evaluation.statistics import Estimate, iqm, mean, summarize
@@ -72,7 +73,7 @@ def _describe(data: Dataset) -> None:
     write(f"1. The data: {len(data):,} steps of {data.env} in {data.num_episodes} episodes ({reached})")
     low, middle, high = np.percentile(data.returns, [0, 50, 100])
     write(f"   returns from {low:,.0f} to {high:,.0f}, median {middle:,.0f}")
-    findings = audit(data)
+    findings = audit(data).at("failure", "warning", "note")
     write("   audit: " + ("nothing unusual" if not findings else ""))
     for finding in findings:
         write(f"   {finding.level}: {finding.field}: {finding.text}")

@@ -58,7 +58,7 @@ def learning_curves(
     ylabel: str = SCORE,
 ) -> Figure:
     """IQM over seeds by step, its interval as a band and each seed as a thin line; references are level lines."""
-    figure, axes = _figure((8.4, 4.2), title)
+    figure, axes = new_figure((8.4, 4.2), title)
     for color, (name, (steps, scores)) in zip(_cycle(curves), curves.items(), strict=True):
         estimates = [_estimate(each) for each in scores]
         axes.plot(steps, scores, color=color, alpha=0.3, linewidth=0.7)
@@ -93,7 +93,7 @@ def score_bars(
     if behavior is not None:
         bars = {"behavior policy": (summarize(behavior, mean), behavior[:0]), **bars}
         colors = [LIGHT, *colors]
-    figure, axes = _figure((7.0, 1.3 + 0.55 * len(bars)), title)
+    figure, axes = new_figure((7.0, 1.3 + 0.55 * len(bars)), title)
     for row, (color, (estimate, seeds)) in enumerate(zip(colors, bars.values(), strict=True)):
         axes.barh(row, estimate.value, height=0.62, color=color, alpha=0.85)
         if np.isfinite(estimate.low):
@@ -123,7 +123,7 @@ def return_histogram(
 
     Returns and scores have to be in the same units, raw or normalized.
     """
-    figure, axes = _figure((8.4, 4.2), title)
+    figure, axes = new_figure((8.4, 4.2), title)
     label = f"logged episodes: mean {returns.mean():.1f}"
     axes.hist(returns, bins=bins, color=LIGHT, edgecolor="white", linewidth=0.5, label=label)
     for color, (name, each) in zip(_cycle(scores), scores.items(), strict=True):
@@ -150,7 +150,7 @@ def save(figure: Figure, stem: str | Path) -> tuple[Path, Path]:
     return png, svg
 
 
-def _figure(size: tuple[float, float], title: str) -> tuple[Figure, Axes]:
+def new_figure(size: tuple[float, float], title: str) -> tuple[Figure, Axes]:
     """A figure that no window and no global state knows of."""
     try:
         import matplotlib

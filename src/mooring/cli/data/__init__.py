@@ -11,6 +11,7 @@ COMMANDS = {
     "import": "make a data set from tables: CSV or Parquet files with one row for each step",
     "collect": "make a data set: let a policy act, or learn while it acts",
     "convert": "write a data set in another format",
+    "audit": "check a data set before it is trusted",
     "show": "describe a data set in numbers, and say what looks odd in it",
 }
 DATA_HELP = (

@@ -11,8 +11,8 @@ from mooring.cli.output import number, write, write_json, write_table
 from mooring.cli.parsing import Parser
 
 if TYPE_CHECKING:
+    from mooring.data.audit import Finding
     from mooring.data.catalog import Entry
-    from mooring.data.describe import Finding
 
 DESCRIPTION = """Describes a data set, and says what looks odd in it; of a known one that is not on this machine, what
 is known of it and how to get it."""
@@ -29,10 +29,11 @@ def run(words: Sequence[str]) -> int:
         return 0
 
     from mooring.data import load
-    from mooring.data.describe import audit, summary
+    from mooring.data.audit import audit
 
     data = load(options.data)
-    described, findings = summary(data), audit(data)
+    report = audit(data)
+    described, findings = dict(report.summary), report.at("failure", "warning", "note")
     if options.json:
         write_json({"summary": described, "audit": [asdict(finding) for finding in findings]})
         return 0
@@ -96,3 +97,4 @@ def _write_audit(findings: Sequence[Finding]) -> None:
         write_table(("audit", "field", "finding"), rows)
     else:
         write("The audit found nothing unusual.")
+    write("`mooring data audit` says more, also as a page with plots.")
