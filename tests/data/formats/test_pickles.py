@@ -241,10 +241,17 @@ def test_every_changed_byte_is_read_or_refused(file):
 
 def test_one_object_is_not_repeated_into_many(file):
     many = {"observations": [np.zeros(1000)] * 1000, "actions": [0.0], "rewards": [0.0], "terminals": [0]}
-    with pytest.raises(BadInput, match="observations repeats one object into more numbers than the file has bytes"):
+    with pytest.raises(BadInput, match="observations repeats one object into more than the file has bytes"):
         load(file(pickle.dumps(many)))
     with pytest.raises(BadInput, match=r"trajectory \d+: \w+ repeats one object"):
         load(file(pickle.dumps([trajectories()[0]] * 1000)))
+    text = b"X" + struct.pack("<I", 1000) + b"x" * 1000
+    once = b"\x80\x02]c_codecs\nencode\nq\x01a" + text + b"q\x02aU\x06latin1q\x03a"
+    with pytest.raises(BadInput, match="an array repeats one object into more than the file has bytes"):
+        load(file(once + b"h\x01h\x02h\x03\x86Ra" * 100 + b"."))
+    shared = [0] * 1000 + [None]
+    with pytest.raises(BadInput, match="x repeats one object"):
+        load(file(pickle.dumps({"x": [shared] * 1000})))
     laughs = ["lol"]
     for _ in range(60):
         laughs = [laughs, laughs]

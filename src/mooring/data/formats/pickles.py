@@ -1,55 +1,18 @@
-"""Old pickles of arrays, read without unpickling: lists of trajectories, as the Decision Transformer's, or one dict.
-
-Why this is safe: Python's unpickler never runs. `pickletools.genops` splits the file into opcodes, and the small
-machine below acts on those that lists, tuples, dicts, numbers, texts and arrays need; all others are refused. A
-global (GLOBAL, STACK_GLOBAL) is never imported: only its name is kept, and it must be one of GLOBALS, those with which
-NumPy pickles arrays. Calling one (REDUCE) or setting a state (BUILD) calls nothing either: it notes a type, a
-shape and the bytes. An array is made of them by `numpy.frombuffer`, only if the type is one of TYPES (booleans,
-integers, floats: so no objects, and no pointers among the bytes) and the bytes are as many as the shape asks for.
-`numpy.ndarray.__setstate__`, which trusts what it is given, and an allow-list of callables are not involved.
-Memory stays near the file's size: `mmap` hands out no more bytes than there are, and a column that repeats one object
-into more numbers than the file has bytes is refused.
+"""Old pickles of arrays: lists of trajectories, as the Decision Transformer's (Chen et al. 2021, arXiv:2106.01345), or
+one dict of arrays. They are read without Python's unpickler, see `opcodes`; nothing is written as a pickle.
 """
 
 from __future__ import annotations
 
-import mmap
-import pickletools
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from math import prod
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 import numpy as np
 
 from mooring.data.dataset import Dataset
 from mooring.data.formats import names
+from mooring.data.formats.opcodes import Allowance, Stored, loads
 from mooring.errors import BadInput
-
-CORES = ("numpy.core", "numpy._core")  # before NumPy 2, and since
-MAKERS = {f"{core}.multiarray._reconstruct": "array" for core in CORES}
-MAKERS |= {f"{core}.multiarray.scalar": "scalar" for core in CORES}
-MAKERS |= {f"{core}.numeric._frombuffer": "buffer" for core in CORES}
-MAKERS |= {"numpy.dtype": "dtype", "_codecs.encode": "encode"}
-GLOBALS = {*MAKERS, "numpy.ndarray"}
-TYPES = {"b1"} | {f"{kind}{size}" for kind in "iu" for size in (1, 2, 4, 8)} | {"f2", "f4", "f8"}
-MOST_AXES = 8
-
-
-@dataclass(frozen=True)
-class Global:
-    """The name of something that a pickle would import."""
-
-    name: str
-
-
-@dataclass
-class Stored:
-    """What a pickle tells of an array or a type, as far as it has been read."""
-
-    dtype: np.dtype[Any] | None = None
-    array: np.ndarray | None = None
 
 
 def read(path: Path, **given: Any) -> Dataset:
@@ -60,47 +23,49 @@ def read(path: Path, **given: Any) -> Dataset:
     `next_observations`, no row is lost.
     """
     where = str(path)
-    found, size = loads(path, where), path.stat().st_size
+    found = loads(path, where)
+    allowance = Allowance(path.stat().st_size, where)
     if isinstance(found, dict):
-        return names.assembled(_arrays(found, size, where), path, where, {}, given)
+        return names.assembled(_arrays(found, allowance), path, where, {}, given)
     if not isinstance(found, list | tuple) or not found or not all(isinstance(each, dict) for each in found):
         raise BadInput(where, f"holds a {type(found).__name__}", "a dict of arrays, or a list of such dicts")
     trajectories = []
     for number, each in enumerate(found):
-        arrays = _arrays(each, size, f"{where}, trajectory {number}")
-        trajectories.append(_trajectory(arrays, f"{where}, trajectory {number}"))
-        size -= sum(array.size for array in arrays.values())
+        allowance.where = f"{where}, trajectory {number}"
+        trajectories.append(_trajectory(_arrays(each, allowance), allowance.where))
     return names.built(_joined(trajectories, where), path, where, {}, given)
 
 
-def _arrays(columns: dict[Any, Any], size: int, where: str) -> dict[str, np.ndarray]:
-    """The columns that are arrays or lists of numbers, `size` numbers together at most; others are left out."""
+def _arrays(columns: dict[Any, Any], allowance: Allowance) -> dict[str, np.ndarray]:
+    """The columns that are arrays or lists of numbers; others are left out."""
     arrays: dict[str, np.ndarray] = {}
     for name, value in columns.items():
-        rows = value.array if isinstance(value, Stored) else _rows(value)
-        if rows is None:
+        rows = [value] if isinstance(value, Stored) else value
+        if not isinstance(rows, list | tuple):
             continue
-        size -= rows.size if isinstance(rows, np.ndarray) else sum(np.size(row) for row in rows)
-        if size < 0:
-            found = f"{name} repeats one object into more numbers than the file has bytes"
-            raise BadInput(where, found, "columns of their own numbers")
+        allowance.spend(sum(_size(row) for row in rows), str(name))
+        if not all(_is_flat(row) for row in rows):
+            continue
         try:
-            arrays[str(name)] = np.asarray(rows)
+            plain = [row.array if isinstance(row, Stored) else row for row in rows]
+            arrays[str(name)] = np.asarray(plain[0] if isinstance(value, Stored) else plain)
         except ValueError as error:
-            raise BadInput(where, f"{name} is ragged", "an array with one row per step") from error
+            raise BadInput(allowance.where, f"{name} is ragged", "an array with one row per step") from error
     return arrays
 
 
-def _rows(value: Any) -> list[Any] | None:
-    """A list of numbers, of lists of numbers or of arrays; None for anything else."""
-    if not isinstance(value, list | tuple):
-        return None
-    plain = [row.array if isinstance(row, Stored) else row for row in value]
-    return plain if all(isinstance(row, int | float | np.ndarray) or _is_flat(row) for row in plain) else None
+def _size(row: Any) -> int:
+    """How many numbers a row has, if it has any."""
+    if isinstance(row, Stored):
+        return row.array.size if row.array is not None else 1
+    return len(row) if isinstance(row, list | tuple) else 1
 
 
 def _is_flat(row: Any) -> bool:
-    return isinstance(row, list | tuple) and all(isinstance(number, int | float) for number in row)
+    """Whether a row is a number, an array or a list of numbers."""
+    if isinstance(row, list | tuple):
+        return all(isinstance(number, int | float) for number in row)
+    return isinstance(row, int | float) or (isinstance(row, Stored) and row.array is not None)
 
 
 def _trajectory(arrays: dict[str, np.ndarray], where: str) -> dict[str, Any]:
@@ -129,174 +94,3 @@ def _joined(trajectories: list[dict[str, Any]], where: str) -> dict[str, Any]:
         }
     except ValueError as error:
         raise BadInput(where, f"its trajectories differ in shape ({error})", "the same columns in each") from error
-
-
-def loads(path: Path, where: str) -> Any:
-    """What the pickle holds; arrays and NumPy's scalars are `Stored`. Raises BadInput for all that is not data."""
-    with path.open("rb") as file:
-        start = file.read(2)
-        if not start or start == b"\x1f\x8b":
-            raise BadInput(where, "is compressed" if start else "is empty", "a pickle", "gunzip it" if start else "")
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            try:
-                return _Machine(where).run(pickletools.genops(cast(IO[bytes], content)))
-            except BadInput:
-                raise
-            except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, MemoryError) as error:
-                raise BadInput(where, f"is a damaged pickle ({error})", "a whole one of arrays") from error
-
-
-class _Machine:
-    """A pickle's stack and memo. Methods are named after opcodes, and act as these do, or note what these say."""
-
-    def __init__(self, where: str) -> None:
-        self.where = where
-        self.stack: list[Any] = []
-        self.marks: list[int] = []
-        self.memo: dict[int, Any] = {}
-
-    def run(self, opcodes: Iterator[tuple[Any, Any, int | None]]) -> Any:
-        for opcode, argument, position in opcodes:
-            name = opcode.name
-            if name in CONSTANTS:
-                self.stack.append(CONSTANTS[name]())
-            elif name in LITERALS:
-                self.stack.append(argument)
-            elif name in ACTIONS:
-                ACTIONS[name](self, argument)
-            elif name == "STOP":
-                return self.stack.pop()
-            elif name not in ("PROTO", "FRAME"):
-                raise BadInput(self.where, f"asks for {name} at byte {position}", "arrays and built-in containers only")
-        raise BadInput(self.where, "is a damaged pickle (it does not stop)")
-
-    def marked(self) -> list[Any]:
-        """What was pushed since the last mark."""
-        return self.take(len(self.stack) - self.marks.pop())
-
-    def take(self, count: int) -> list[Any]:
-        if not 0 <= count <= len(self.stack):
-            raise ValueError("its stack is too short")
-        items = self.stack[len(self.stack) - count :]
-        del self.stack[len(self.stack) - count :]
-        return items
-
-    def put(self, key: int | None) -> None:
-        self.memo[len(self.memo) if key is None else key] = self.stack[-1]
-
-    def extend(self, items: list[Any]) -> None:
-        self._top(list).extend(items)
-
-    def set_items(self, items: list[Any]) -> None:
-        if not all(isinstance(key, str | int) for key in items[::2]):  # hashing others may take forever
-            raise ValueError("a dict has keys that are no names")
-        self._top(dict).update(zip(items[::2], items[1::2], strict=True))
-
-    def new_dict(self, items: list[Any]) -> None:
-        self.stack.append({})
-        self.set_items(items)
-
-    def _top(self, kind: type) -> Any:
-        if not isinstance(self.stack[-1], kind):
-            raise ValueError(f"a {type(self.stack[-1]).__name__} where a {kind.__name__} belongs")
-        return self.stack[-1]
-
-    def name(self, module: Any, name: Any) -> None:
-        if not isinstance(module, str) or not isinstance(name, str):
-            raise ValueError("a global without a name")
-        full = f"{module}.{name}"
-        if full not in GLOBALS:
-            found = f"asks for {full}, which is not needed for arrays and could run code"
-            raise BadInput(self.where, found, "arrays and built-in containers only")
-        self.stack.append(Global(full))
-
-    def reduce(self) -> None:
-        function, arguments = self.take(2)
-        if not isinstance(function, Global) or function.name not in MAKERS or not isinstance(arguments, tuple):
-            raise BadInput(self.where, "calls what is no maker of arrays", "arrays and built-in containers only")
-        self.stack.append(self._made(MAKERS[function.name], arguments))
-
-    def _made(self, maker: str, arguments: tuple[Any, ...]) -> Any:
-        if maker == "array":
-            return Stored()
-        if maker == "dtype":
-            return Stored(dtype=self._dtype(arguments[0]))
-        if maker == "encode":  # how protocols before 3 write bytes
-            text, encoding = arguments
-            if not isinstance(encoding, str) or encoding != "latin1":
-                raise ValueError("bytes that are not latin1")
-            return text.encode("latin-1")
-        if maker == "scalar":
-            return Stored(array=self._array((), arguments[0], False, arguments[1]))
-        content, dtype, shape, order = arguments
-        return Stored(array=self._array(shape, dtype, order == "F", content))
-
-    def build(self) -> None:
-        """A type's byte order, or an array's shape, type, order and bytes."""
-        stored, state = self.take(2)
-        if not isinstance(stored, Stored) or not isinstance(state, tuple):
-            raise BadInput(self.where, "sets the state of an object", "arrays and built-in containers only")
-        if stored.dtype is not None:
-            if not isinstance(state[1], str) or state[1] not in "<>|=":
-                raise ValueError("a type without byte order")
-            stored.dtype = np.dtype(state[1] + stored.dtype.str[1:])
-        else:
-            _, shape, dtype, fortran, content = state
-            stored.array = self._array(shape, dtype, fortran, content)
-        self.stack.append(stored)
-
-    def _dtype(self, name: Any) -> np.dtype[Any]:
-        if not isinstance(name, str) or name not in TYPES:
-            shown = name[:20] if isinstance(name, str) else type(name).__name__
-            raise BadInput(self.where, f"has an array of type {shown!r}", "numbers", "objects and text are not read")
-        return np.dtype(name)
-
-    def _array(self, shape: Any, dtype: Any, fortran: Any, content: Any) -> np.ndarray:
-        if isinstance(content, list):
-            raise BadInput(self.where, "has an array of objects", "numbers", "save each column with its own dtype")
-        if isinstance(content, str):  # Python 2
-            content = content.encode("latin-1")
-        if not isinstance(dtype, Stored) or dtype.dtype is None or not isinstance(content, bytes | bytearray):
-            raise ValueError("an array without type or bytes")
-        if not isinstance(shape, tuple) or len(shape) > MOST_AXES:
-            raise ValueError("an array without a shape")
-        if not all(isinstance(size, int) and 0 <= size <= len(content) for size in shape):
-            raise ValueError("an array of a shape that its bytes do not fill")
-        if prod(shape) * dtype.dtype.itemsize != len(content):
-            found = f"has an array of shape {shape} and type {dtype.dtype} in {len(content)} bytes"
-            raise BadInput(self.where, found, f"{prod(shape) * dtype.dtype.itemsize} bytes")
-        return np.frombuffer(content, dtype.dtype).reshape(shape, order="F" if fortran else "C")
-
-
-CONSTANTS: dict[str, Callable[[], Any]] = {
-    "NONE": lambda: None,
-    "NEWTRUE": lambda: True,
-    "NEWFALSE": lambda: False,
-    "EMPTY_LIST": list,
-    "EMPTY_TUPLE": tuple,
-    "EMPTY_DICT": dict,
-}
-LITERALS = {
-    *("INT", "LONG", "LONG1", "BININT", "BININT1", "BININT2", "FLOAT", "BINFLOAT"),
-    *("STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"),
-    *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"),
-}
-ACTIONS: dict[str, Callable[[_Machine, Any], None]] = {
-    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"), _Machine.put),
-    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), lambda machine, key: machine.stack.append(machine.memo[key])),
-    "TUPLE1": lambda machine, _: machine.stack.append(tuple(machine.take(1))),
-    "TUPLE2": lambda machine, _: machine.stack.append(tuple(machine.take(2))),
-    "TUPLE3": lambda machine, _: machine.stack.append(tuple(machine.take(3))),
-    "MARK": lambda machine, _: machine.marks.append(len(machine.stack)),
-    "TUPLE": lambda machine, _: machine.stack.append(tuple(machine.marked())),
-    "LIST": lambda machine, _: machine.stack.append(machine.marked()),
-    "DICT": lambda machine, _: machine.new_dict(machine.marked()),
-    "APPEND": lambda machine, _: machine.extend(machine.take(1)),
-    "APPENDS": lambda machine, _: machine.extend(machine.marked()),
-    "SETITEM": lambda machine, _: machine.set_items(machine.take(2)),
-    "SETITEMS": lambda machine, _: machine.set_items(machine.marked()),
-    "GLOBAL": lambda machine, names: machine.name(*names.split(" ", 1)),
-    "STACK_GLOBAL": lambda machine, _: machine.name(*machine.take(2)),
-    "REDUCE": lambda machine, _: machine.reduce(),
-    "BUILD": lambda machine, _: machine.build(),
-}
