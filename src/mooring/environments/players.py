@@ -88,7 +88,7 @@ class Players:
     def _relive(self, index: int, stream: Rows) -> bool:
         """Brings one environment to where its rows lead. Begins a new episode, and returns False, where it can not."""
         ends = np.flatnonzero(stream.last)
-        first = ends[-1] + 1 if len(ends) else 0
+        first = int(ends[-1]) + 1 if len(ends) else 0
         known = len(ends) > 0 or len(stream.reward) == self.step
         began = self.step - len(stream.reward) + first
         self.obs[index], self.returns[index] = self._reset(index, began if known else self.step), 0.0
@@ -122,7 +122,7 @@ class Players:
 
     def _reset(self, index: int, began: int | None = None) -> Any:
         """The first observation of the episode that begins at a step, by default the present one."""
-        episode = (self.seed, index, self.step if began is None else int(began))
+        episode = (self.seed, index, self.step if began is None else began)
         return self.envs[index].reset(seed=seed_of(*episode))[0]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -86,8 +87,7 @@ def _batch(rows: Rows, extra: Iterable[str]) -> Batch:
 def _cut(replay: Replay, state: ReplayState, lost: Bool[Array, "P E"]) -> ReplayState:
     """The newest row of each environment whose episode is lost is its episode's last."""
     place = (state.count[0] - lost.shape[1] + jnp.arange(lost.shape[1])) % replay.capacity
-    last = state.rows["last"].at[:, place].max(lost)
-    return replace(state, rows=replace(state.rows, extra={**state.rows.extra, "last": last}))
+    return eqx.tree_at(lambda state: state.rows.extra["last"], state, state.rows["last"].at[:, place].max(lost))
 
 
 def _replay_of(session: Session) -> Replay:
