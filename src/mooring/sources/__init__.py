@@ -1,5 +1,15 @@
 """Where batches come from. Each source is data shared by a population, and a state that is each member's own."""
 
+from mooring.sources.augmented import (
+    Adversarial,
+    AmplitudeScaling,
+    Augmented,
+    DimensionDropout,
+    GaussianNoise,
+    MixUp,
+    RandomShift,
+    UniformNoise,
+)
 from mooring.sources.mixture import Mixture
 from mooring.sources.offline import Offline
 from mooring.sources.prioritized import Prioritized
@@ -9,12 +19,20 @@ from mooring.sources.streamed import Streamed, uniform
 from mooring.sources.windows import Windows
 
 __all__ = [
+    "Adversarial",
+    "AmplitudeScaling",
+    "Augmented",
+    "DimensionDropout",
+    "GaussianNoise",
+    "MixUp",
     "Mixture",
     "Offline",
     "Prioritized",
+    "RandomShift",
     "Replay",
     "ReplayState",
     "Streamed",
+    "UniformNoise",
     "Windows",
     "add_rows",
     "newest",
