@@ -14,8 +14,10 @@ from mooring.errors import BadInput
 
 if TYPE_CHECKING:
     from mooring.data.audit import Finding, Report
+    from mooring.data.audit.report import Level
     from mooring.data.dataset import Dataset
 
+LEVELS: tuple[Level, ...] = ("failure", "warning", "note", "pass")
 EXIT = {"pass": 0, "warning": 1, "failure": 3}  # 2 says that the data could not be read
 DESCRIPTION = """Checks a data set before it is trusted: alignment, ends of episodes, actions, rewards, observations,
 leaks, duplicates, coverage, returns, stitching; suggests algorithms."""
@@ -64,26 +66,20 @@ def _write_page(report: Report, data: Dataset | None, path: Path) -> None:
 
 
 def _write_report(report: Report, html: Path | None) -> None:
-    objections, passed = report.at("failure", "warning", "note"), report.at("pass")
-    if objections:
-        write_table(("level", "check", "field", "finding"), [_row(finding, finding.level) for finding in objections])
-    if passed:
-        write_table(("passed", "check", "field", "finding"), [_row(finding, "pass") for finding in passed])
+    if objections := report.at("failure", "warning", "note"):
+        rows = [(finding.level, finding.check, finding.field, _told(finding)) for finding in objections]
+        write_table(("level", "check", "field", "finding"), rows)
+    if passed := report.at("pass"):
+        write_table(("passed", "field", "finding"), [(each.check, each.field, each.text) for each in passed])
     if report.suggestions:
         write_table(("try", "because"), [(each.algorithm, each.reason) for each in report.suggestions])
-    counts = {level: len(report.at(level)) for level in ("failure", "warning", "note", "pass")}
-    told = ", ".join(
-        f"{count} {level}{'' if count == 1 else 's' if level != 'pass' else 'es'}"
-        for level, count in counts.items()
-        if count
-    )
-    write(f"{report.name}: {report.verdict.upper()} ({told})")
+    counts = [(level, len(report.at(level))) for level in LEVELS]
+    write(f"{report.name}: {report.verdict}: {', '.join(f'{count} x {level}' for level, count in counts if count)}")
     if html:
-        write(f"The page is {html}")
+        write(f"The page with plots: {html}")
 
 
-def _row(finding: Finding, level: str) -> tuple[str, str, str, str]:
-    """A line of a table; what to do about a finding stands below what it says."""
-    row = f", first row {finding.row}" if finding.row is not None and "row" not in finding.text else ""
-    fix = f"\n-> {finding.fix}" if finding.fix and level != "pass" else ""
-    return level, finding.check, finding.field, f"{finding.text}{row}{fix}"
+def _told(finding: Finding) -> str:
+    """What was found, where first, and below it what to do."""
+    row = f"; first row {finding.row}" if finding.row is not None and "row" not in finding.text else ""
+    return f"{finding.text}{row}" + (f"\n-> {finding.fix}" if finding.fix else "")

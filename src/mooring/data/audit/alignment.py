@@ -74,9 +74,9 @@ def action_lag(data: Dataset) -> Iterator[Finding]:
     evidence = {f"gain at lag {lag:+d}": gain for lag, gain in gains.items()}
     own, best = max(gains[0], 0.0), max(gains, key=lambda lag: gains[lag])
     if best != 0 and gains[best] > max(ACTION_GAIN, ACTION_RATIO * own):
-        where, delay = ("after", "") if best > 0 else ("before", ", unless the system itself answers a step late")
+        where, fix = _shift("actions", best)
         text = f"the action of the row {where} explains {gains[best]:.1%} of the change of obs, the row's own {own:.1%}"
-        fix = f"shift actions by one row{delay}"
+        fix += "" if best > 0 else ", unless the system itself answers a step late"
         yield Finding("failure" if best > 0 else "warning", "action", text, fix, evidence=evidence)
     elif own < ACTION_GAIN:
         text = f"explains {own:.1%} of the change of obs: it has little effect, or belongs to other rows"
@@ -111,15 +111,22 @@ def reward_lag(data: Dataset) -> Iterator[Finding]:
     evidence = {f"share at lag {lag:+d}": share for lag, share in shares.items()}
     own, best = max(shares[0], 0.0), max(shares, key=lambda lag: shares[lag])
     if best != 0 and shares[best] > REWARD_SHARE and 1 - shares[best] < REWARD_LEFT * (1 - own):
-        where = "after" if best > 0 else "before"
+        where, fix = _shift("rewards", best)
         text = f"the row explains {shares[best]:.2%} of the reward of the row {where}, of its own {own:.2%}"
-        yield Finding("failure", "reward", text, "shift rewards by one row", evidence=evidence)
+        yield Finding("failure", "reward", text, fix, evidence=evidence)
     elif own > REWARD_SHARE:
         text = f"the row's own obs, action and next_obs explain its reward best: {own:.2%} of it"
         yield Finding("pass", "reward", text, evidence=evidence)
     else:
         text = f"hardly a quadratic function of the row ({own:.0%} explained), so that a shift would not show"
         yield Finding("pass", "reward", text, evidence=evidence)
+
+
+def _shift(columns: str, lag: int) -> tuple[str, str]:
+    """Which row holds what fits, and how to mend it."""
+    if lag > 0:
+        return "after", f"{columns} come a row late: move each to the row before"
+    return "before", f"{columns} come a row early: move each to the row after"
 
 
 def _groups(data: Dataset, rows: Rows) -> Rows:
