@@ -55,7 +55,7 @@ def test_a_log_becomes_a_data_set(mooring, log):
 
 
 def test_choices_of_the_command_line(mooring, log):
-    words = ["--missing", "zero", "-o", "out.npz", "--name", "wards"]
+    words = ["--missing", "zero", "-o", "out.npz", "--name", "wards", "--force"]
     each = ["--bounds", "dose=0,3"]
     assert mooring("data", "import", log, *COLUMNS, "--ends", "terminated", "--categories", *words).code == 0
     data = load("out.npz")
@@ -63,6 +63,8 @@ def test_choices_of_the_command_line(mooring, log):
     assert mooring("data", "import", log, *COLUMNS, "--ends", "cut", "--reward-at", "end", *each, *words).code == 0
     assert load("out.npz").reward.tolist() == [0, 0, 0, 1]
     assert load("out.npz").action_space.high.tolist() == [3]
+    kept = mooring("data", "import", log, *COLUMNS, "--ends", "cut", *words[:-1])
+    assert "out.npz: is there already" in kept.err
 
 
 @pytest.mark.parametrize(
@@ -73,7 +75,7 @@ def test_choices_of_the_command_line(mooring, log):
         (COLUMNS, "one of the arguments --done --ends is required"),
         ([*COLUMNS, "--done", "discharged", "--bounds", "low,high"], "--bounds low,high: is not two numbers"),
         ([*COLUMNS, "--done", "discharged", "--mising", "zero"], "did you mean --missing"),
-        ([*COLUMNS, "--done", "discharged", "--out", "x.csv"], "-o x.csv: is no .npz file"),
+        ([*COLUMNS, "--done", "discharged", "--out", "x.xyz"], "x.xyz: "),
     ],
 )
 def test_one_line_for_what_is_wrong(mooring, log, words, message):

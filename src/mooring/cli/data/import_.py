@@ -1,13 +1,15 @@
-"""`mooring data import FILE ... --obs COLUMNS --action COLUMNS ... -o OUT.npz`."""
+"""`mooring data import FILE ... --obs COLUMNS --action COLUMNS ... -o OUT`."""
 
 from __future__ import annotations
 
 from argparse import RawDescriptionHelpFormatter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from mooring.cli.output import write
 from mooring.cli.parsing import Parser
+from mooring.data.formats import for_writing
 from mooring.errors import BadInput
 
 ABOUT = """Makes a data set from tables (CSV, TSV, Parquet) with one row for each step.
@@ -46,17 +48,17 @@ CHOICES = {
 
 def run(words: Sequence[str]) -> int:
     given = {name: value for name, value in vars(_parser().read(words)).items() if value is not None}
-    files, out = given.pop("files"), given.pop("out")
-    if not out.endswith(".npz"):
-        raise BadInput(f"-o {out}", "is no .npz file", "a name that ends in .npz")
+    files, out, force = given.pop("files"), given.pop("out"), given.pop("force")
+    for_writing(Path(out))
     given["terminated"] = given.pop("done", None) or given.pop("ends", None) == "terminated"
     if "bounds" in given:
         given["bounds"] = _bounds(given["bounds"])
 
-    from mooring.data import from_table, save_npz
+    from mooring.data import from_table, save
 
     data = from_table(files, say=write, **given)
-    save_npz(data, out)
+    for lost in save(data, out, force=force):
+        write(f"{out} does not hold {lost}.")
     write(f"Saved {out}: {data.num_episodes:,} episodes, {len(data):,} rows. `mooring data show {out}` describes them.")
     return 0
 
@@ -64,7 +66,10 @@ def run(words: Sequence[str]) -> int:
 def _parser() -> Parser:
     parser = Parser("mooring data import", description=ABOUT, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="+", metavar="FILE", help="together they are one table")
-    parser.add_argument("-o", "--out", required=True, metavar="OUT.npz", help="the data set to write")
+    parser.add_argument(
+        "-o", "--out", required=True, help="the data set to write, as out.npz (see mooring data convert)"
+    )
+    parser.add_argument("--force", action="store_true", help="replace OUT")
     columns = parser.add_argument_group("columns")
     for name, text in COLUMNS.items():
         metavar = "COLUMN" if name in SINGLE else "COLUMNS"
