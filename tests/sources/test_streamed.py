@@ -1,5 +1,7 @@
 """Training from files: each row once an epoch, the same after a kill, as from memory, and within bounds."""
 
+import tracemalloc
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -167,6 +169,26 @@ def test_it_trains_as_well_as_from_memory(data, mapped, monkeypatch):
     streamed = small_training(mapped, monkeypatch, 60)
     memory = train(BC(batch_size=BATCH, hidden=(8,)), data, 60, seeds=2, chunk=20)
     assert abs(loss(streamed) - loss(memory)) < 0.3 * abs(loss(memory)) + 0.05
+
+
+def test_memory_holds_blocks_and_not_the_data(tmp_path):
+    rng, block_bytes = np.random.default_rng(0), 2**21
+    with write_rows(tmp_path / "large.rows") as rows:
+        for _ in range(8):
+            obs = rng.normal(size=(20_001, 25))
+            ends = np.arange(20_000) % 1000 == 999
+            rows.append(Dataset.build(obs[:-1], obs[:-1, :1] / 9, obs[:-1, 0], 0 * ends, ends, next_obs=obs[1:]))
+    large = load(tmp_path / "large.rows")
+    assert sum(column.nbytes for column in large.columns().values()) > 15 * block_bytes
+    source = Streamed.of(large, (), 256, block_bytes=block_bytes)
+    tracemalloc.start()
+    try:
+        for block in range(1, 10):
+            source = source.at(block * source.lasts)
+        source.close()
+        assert tracemalloc.get_traced_memory()[1] < 4 * block_bytes
+    finally:
+        tracemalloc.stop()
 
 
 def test_one_compilation_serves_all_blocks(mapped):

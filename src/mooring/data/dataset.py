@@ -285,8 +285,11 @@ class Dataset:
 
     def fingerprint(self) -> str:
         """SHA-256, in hex, of each column's name, dtype, shape and own SHA-256."""
-        digest = lambda column: hashlib.sha256(np.ascontiguousarray(column).data).hexdigest()
-        return joint_fingerprint({name: (c.dtype, c.shape, digest(c)) for name, c in self.columns().items()})
+
+        def described(column: np.ndarray) -> tuple[np.dtype[Any], tuple[int, ...], str]:
+            return column.dtype, column.shape, hashlib.sha256(np.ascontiguousarray(column).data).hexdigest()
+
+        return joint_fingerprint({name: described(column) for name, column in self.columns().items()})
 
 
 def joint_fingerprint(columns: Mapping[str, tuple[np.dtype[Any], tuple[int, ...], str]]) -> str:

@@ -60,37 +60,27 @@ class MappedDataset(Dataset):
     def select(self, episodes: Sequence[int] | np.ndarray) -> Dataset:
         return self._plain().select(episodes)
 
-    def rows(self, start: int, stop: int) -> Dataset:
-        """The rows from `start` to before `stop`, read into memory.
+    def read(self, runs: Sequence[tuple[int, int]]) -> Dataset:
+        """The rows of some ranges (first row, row after the last), end to end in memory.
 
         They are read from the files and not through the maps, whose pages would count as this process's memory.
         """
-        part = Part(self, start, stop)
         names = ("obs", "action", "reward", "next_obs", "continues", "last", "extra")
-        return self._plain(**{name: part.column(name) for name in names})
+        return self._plain(**{name: self._read(name, getattr(self, name), runs) for name in names})
+
+    def _read(self, name: str, column: Any, runs: Sequence[tuple[int, int]]) -> Any:
+        if isinstance(column, dict):
+            return {part: self._read(f"{name}/{part}", array, runs) for part, array in column.items()}
+        rows = np.empty((sum(stop - start for start, stop in runs), *column.shape[1:]), column.dtype)
+        view, width, done = memoryview(rows.reshape(-1).view(np.uint8)), column.nbytes // len(column), 0
+        with (self.folder / f"{name}.npy").open("rb") as file:
+            for start, stop in runs:
+                file.seek(column.offset + start * width)
+                done += file.readinto(view[done : done + (stop - start) * width])
+        if done != rows.nbytes:
+            raise BadInput(f"{self.folder}/{name}.npy", "has become shorter", "a file that nobody changes")
+        return rows
 
     def _plain(self, **changes: Any) -> Dataset:
         own = {each.name: getattr(self, each.name) for each in fields(Dataset)}
         return Dataset(**own | changes)
-
-
-@dataclass(frozen=True)
-class Part:
-    """Some rows of a mapped data set's files."""
-
-    data: MappedDataset
-    start: int
-    stop: int
-
-    def column(self, name: str) -> Any:
-        """The part of a column, or of each array of a dict."""
-        column = getattr(self.data, name)
-        if isinstance(column, dict):
-            return {part: self._read(f"{name}/{part}", array) for part, array in column.items()}
-        return self._read(name, column)
-
-    def _read(self, name: str, column: np.memmap[Any, Any]) -> np.ndarray:
-        shape = (self.stop - self.start, *column.shape[1:])
-        width = column.dtype.itemsize * int(np.prod(column.shape[1:]))
-        offset, count = column.offset + self.start * width, int(np.prod(shape))
-        return np.fromfile(self.data.folder / f"{name}.npy", column.dtype, count, offset=offset).reshape(shape)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -74,7 +74,7 @@ class Streamed(Source):
         seed: int = 0,
     ) -> Streamed:
         """A source of batches of exactly `batch_size` rows; `seed` orders the data, and is not the members'."""
-        width = sum(column.nbytes for column in jax.tree.leaves(_part(data, columns, 0, 1)))
+        width = sum(column.nbytes for column in jax.tree.leaves(_rows(data, columns, [(0, 1)])))
         rows = min(block_bytes // width, len(data)) // batch_size * batch_size or batch_size
         run = max(1, min(MOST_RUN, rows // LEAST_RUNS))
         reader = Reader(data, columns, rows, run, seed)
@@ -151,8 +151,7 @@ class Reader:
         self._ahead.clear()
 
     def _read(self, index: int) -> tuple[Batch, Int[Array, " M"], Int[Array, ""]]:
-        parts = [_part(self.data, self.columns, start, stop) for start, stop in self.runs(index)]
-        rows = Batch(*jax.tree.map(lambda *leaves: jnp.asarray(np.concatenate(leaves)), *parts))
+        rows = Batch(*jax.tree.map(jnp.asarray, _rows(self.data, self.columns, list(self.runs(index)))))
         order = np.random.default_rng([self.seed, 1, index]).permutation(self.rows)
         return rows, jnp.asarray(order, jnp.int32), jnp.asarray(index, jnp.int32)
 
@@ -177,17 +176,20 @@ class Reader:
         return starts, np.cumsum(np.minimum(self.run, len(self.data) - starts))
 
 
-def _part(data: MappedDataset, columns: tuple[str, ...], start: int, stop: int) -> tuple[Any, ...]:
-    """Some consecutive rows, as `on_host` gives them.
+def _rows(data: MappedDataset, columns: tuple[str, ...], runs: Sequence[tuple[int, int]]) -> tuple[Any, ...]:
+    """The rows of some ranges, as `on_host` gives them.
 
     Columns that follow from others are made from the whole episodes that the rows are of.
     """
     if set(columns) <= set(data.extra):
-        return on_host(data.rows(start, stop), columns)
-    first, last = np.searchsorted(data.ends, [start, stop - 1])
-    begin = int(data.ends[first - 1]) + 1 if first else 0
-    whole = data.rows(begin, int(data.ends[last]) + 1)
-    *rows, extra = jax.tree.map(lambda leaf: leaf[start - begin : stop - begin], on_host(whole, columns))
-    if "row" in extra:
-        extra["row"] = extra["row"] + np.int32(begin)
-    return (*rows, extra)
+        return on_host(data.read(runs), columns)
+    starts, stops = np.array(runs).T
+    begin, end = data.starts[np.searchsorted(data.ends, starts)], data.ends[np.searchsorted(data.ends, stops - 1)] + 1
+    read = data.read([(int(first), int(after)) for first, after in zip(begin, end, strict=True)])
+    place = starts - begin + np.cumsum(end - begin) - (end - begin)  # of each run among the rows that were read
+    length = stops - starts
+    inside = np.repeat(place - np.cumsum(length) + length, length) + np.arange(length.sum())
+    taken: tuple[Any, ...] = jax.tree.map(lambda column: column[inside], on_host(read, columns))
+    if "row" in columns:
+        taken[-1]["row"] = np.concatenate([np.arange(start, stop, dtype=np.int32) for start, stop in runs])
+    return taken

@@ -69,7 +69,7 @@ def test_statistics_are_those_of_all_rows(folder):
 
 def test_parts_and_selected_episodes_are_in_memory(folder):
     wanted, found = Dataset.from_episodes(EPISODES, **META), load(folder)
-    part = found.rows(4, 20)
+    part = found.read([(4, 9), (9, 20)])
     assert type(part) is type(found.select([2])) is Dataset
     np.testing.assert_array_equal(part.obs["arm"], wanted.obs["arm"][4:20])
     np.testing.assert_array_equal(part.extra["cost"], wanted.extra["cost"][4:20])
