@@ -22,8 +22,10 @@ from jaxtyping import Array, PyTree
 
 from mooring.data.catalog import score_range_of_env
 from mooring.data.dataset import Dataset
+from mooring.data.pointmass import SCORE_RANGES
 from mooring.data.spaces import ActionSpace, Bounds, ObsSpace, actions_of, observations_of
 from mooring.environments.making import check_spaces, make
+from mooring.environments.mazes import named_in
 from mooring.environments.players import Players, Rows, seed_of
 from mooring.errors import BadInput
 from mooring.evaluation.rollouts import spec_of
@@ -262,10 +264,10 @@ class Life:
         if level == "medium-expert":
             return joined([self.dataset(half, steps, tell) for half in level.split("-")], name)
         if level == "full-replay":
-            return self._lived(self.plan.steps, name)
+            return self.lived(self.plan.steps, name)
         if level == "medium-replay":
             blocks = self.medium // self.plan.every
-            return self._lived(min(self.plan.warm_up + blocks * self.plan.block, self.plan.steps), name)
+            return self.lived(min(self.plan.warm_up + blocks * self.plan.block, self.plan.steps), name)
         seed = _seed(self.plan.seed, level)
         return roll_out(self._policy(level), self.task, steps, name, envs=self.plan.envs, seed=seed, tell=tell)
 
@@ -277,8 +279,8 @@ class Life:
         folder = self.trained.folder / KEPT / str(updates)
         return load_policy(RunFolder(folder).policy_file(self.trained.members[0]), self.plan.algorithm)
 
-    def _lived(self, steps: int, name: str) -> Dataset:
-        """The first steps that were lived."""
+    def lived(self, steps: int, name: str) -> Dataset:
+        """The first steps that were lived, the random ones among them."""
         rows = self.trained.run.source.rows
         told = rows.extra.get("action_log_prob")
         columns = Rows(rows.obs, rows.action, rows.reward, rows.next_obs, rows.continues, rows["last"], told)
@@ -316,8 +318,7 @@ def _seed(seed: int, purpose: str) -> int:
 
 def _score_range(env_id: str) -> tuple[float, float] | None:
     """The raw returns of a random and of an expert policy, where they are known."""
-    if env_id.startswith("mooring/Pointmass-") and "-dense" not in env_id:
-        from mooring.data.pointmass import SCORE_RANGES
-
-        return SCORE_RANGES[env_id.split("-")[1]]
+    maze = named_in(env_id)
+    if maze and "-dense" not in env_id:
+        return SCORE_RANGES[maze]
     return score_range_of_env(env_id)

@@ -4,6 +4,7 @@ The position is (row, column), real-valued, in unit cells. Both the pure JAX maz
 one (`gymnasium_pointmass`) are made from these facts.
 """
 
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -89,6 +90,12 @@ MAZES = {
         limit=100,
     ),
 }
+
+
+def named_in(env_id: str) -> str | None:
+    """The maze of an environment "mooring/Pointmass-NAME-v0" or its dense variant; None for other environments."""
+    found = re.fullmatch(r"mooring/Pointmass-(\w+?)(-dense)?-v0", env_id)
+    return found[1] if found and found[1] in MAZES else None
 
 
 def maze(name: str) -> Maze:

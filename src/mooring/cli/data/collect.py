@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mooring import registry
 from mooring.cli.output import number, write_table
 from mooring.cli.parsing import Parser, add_settings, given
+from mooring.data import formats
 from mooring.errors import BadInput, unknown
 from mooring.registry import Setting
 
@@ -45,8 +46,11 @@ def run(words: Sequence[str]) -> int:
     learner = own["policy"] in _learners()
     files = _files(Path(options.out), own, learner)
     for file in files.values():
+        formats.for_writing(file)
         if file.exists() and not options.resume:
             raise BadInput(str(file), "exists", fix="name another one with -o, or go on with --resume")
+    if options.map:
+        _check_map(options.env, files)
 
     from mooring.data.collecting import Task
     from mooring.hooks.progress import Progress
@@ -56,10 +60,16 @@ def run(words: Sequence[str]) -> int:
         with closing(Progress(enabled=not options.quiet, unit="steps")) as bar:
             make = _life(own, task, options).dataset if learner else _rollouts(own, task)
             for level, file in files.items():
-                rows.append(_row(_made(make, level, file, own["steps"], partial(bar.update, level)), file))
+                data = _made(make, level, file, own["steps"], partial(bar.update, level))
+                rows.append(_row(data, file))
     except KeyboardInterrupt:
         again = [*words, *(() if options.resume else ("--resume",))]
         raise KeyboardInterrupt(f"go on with: {shlex.join(['mooring', 'data', 'collect', *again])}") from None
+    if options.map:
+        from mooring.report.maps import visit_map
+        from mooring.report.plots import save as save_figure
+
+        save_figure(visit_map(data), Path(options.map).with_suffix(""))
     if not options.quiet:
         write_table(("file", "rows>", "episodes>", "mean return>", "lowest>", "highest>"), rows)
     return 0
@@ -75,7 +85,12 @@ def _parser() -> Parser:
         "all makes each but full-replay.",
     )
     parser.add_argument("env", metavar="ENV", help="Gymnasium's name, mooring/Pointmass-medium-v0, or my_env.py:make")
-    parser.add_argument("-o", "--out", required=True, help="file to write (.npz); with --level all the folder of all")
+    parser.add_argument(
+        "-o", "--out", required=True, help="file to write, as set.npz; with --level all the folder of all"
+    )
+    parser.add_argument(
+        "--map", metavar="FILE.png", help="draw where in a pointmass maze the set's steps led (and .svg)"
+    )
     parser.add_argument("--resume", action="store_true", help="go on with what a killed command began")
     parser.add_argument("-q", "--quiet", action="store_true", help="say nothing")
     add_settings(parser, "collecting", OWN)
@@ -100,6 +115,15 @@ def _files(out: Path, own: dict[str, Any], learner: bool) -> dict[str, Path]:
     if level == "all":
         return {each: out / f"{each}.npz" for each in ALL}
     return {level or ("full-replay" if policy == "rnd" else "expert"): out}
+
+
+def _check_map(env: str, files: dict[str, Path]) -> None:
+    from mooring.environments.mazes import named_in
+
+    if named_in(env) is None:
+        raise BadInput("--map", f"{env} is no pointmass maze", "as mooring/Pointmass-hard-v0")
+    if len(files) > 1:
+        raise BadInput("--map", "several sets are made", "one --level, or none")
 
 
 def _rollouts(own: dict[str, Any], task: Task) -> Maker:
@@ -142,13 +166,13 @@ def _life(own: dict[str, Any], task: Task, options: Namespace) -> Life:
 
 def _made(make: Maker, level: str, file: Path, steps: int, tell: Tell) -> Dataset:
     """The set of a level: made and written, or as it was written before the command was killed."""
-    from mooring.data import load, save_npz
+    from mooring.data import load, save
 
     if file.exists():
         return load(file)
     data = make(level, steps, tell)
     file.parent.mkdir(parents=True, exist_ok=True)
-    save_npz(data, file)
+    save(data, file)
     return data
 
 
