@@ -115,5 +115,5 @@ def _names_in(path: Path) -> set[str]:
 
         with h5py.File(path, "r") as file:
             return set(file)
-    except (OSError, RuntimeError, zipfile.BadZipFile):
+    except (OSError, RuntimeError, KeyError, zipfile.BadZipFile):
         return set()

@@ -17,7 +17,7 @@ import numpy as np
 
 from mooring.data.dataset import Dataset
 from mooring.data.formats import names
-from mooring.data.formats.flat import chunks, flattened, gathered, pattern
+from mooring.data.formats.flat import chunks, flattened, gathered, pattern, single
 from mooring.errors import BadInput
 
 CHUNK = 500  # rows at a time: Python's numbers stay few, which is twice as fast as 20,000
@@ -74,7 +74,7 @@ def _numbers(cells: tuple[str, ...], name: str, first: int, where: str) -> np.nd
     """Cells as integers, else as floats, else as booleans."""
     for convert in (int, float, lambda cell: BOOLEANS[cell.lower()]):
         try:
-            return np.array([convert(cell) for cell in cells])
+            return single(np.array([convert(cell) for cell in cells]))
         except (ValueError, KeyError, OverflowError):
             continue
     row, cell = next((row, cell) for row, cell in enumerate(cells, first) if not _is_number(cell))

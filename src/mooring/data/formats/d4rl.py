@@ -31,7 +31,7 @@ import numpy as np
 from mooring.data import catalog
 from mooring.data.dataset import Dataset
 from mooring.data.formats import meta, names
-from mooring.data.formats.hdf5 import arrays_of, store, text_of
+from mooring.data.formats.hdf5 import DAMAGED, arrays_of, store, text_of
 from mooring.data.validation import rows_with
 from mooring.errors import BadInput
 
@@ -43,7 +43,7 @@ JUMP = 5.0  # an ant moves less than one unit per step; its mazes' cells are 4 w
 
 
 def recognizes(names: Collection[str]) -> bool:
-    return len({*REQUIRED} & {*names}) > 1
+    return {*REQUIRED} <= {*names}
 
 
 def read(path: Path, **given: Any) -> Dataset:
@@ -59,7 +59,7 @@ def read(path: Path, **given: Any) -> Dataset:
             _check(file, where)
             columns = {name: file[name][()] for name in COLUMNS if name in file}
             extra, env, text = _extra_columns(file), text_of(file, "metadata/env"), text_of(file, META)
-    except (OSError, RuntimeError) as error:
+    except DAMAGED as error:
         raise BadInput(where, f"is not a readable HDF5 file ({error})", "a whole file") from error
     stored = meta.from_json(text, where) if text else {"env": env} if env else {}
     known = catalog.defaults(path.stem, given.get("env") or env) | given

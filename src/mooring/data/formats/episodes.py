@@ -40,7 +40,7 @@ def read(path: Path, **given: Any) -> Dataset:
     files = sorted(path.glob("*.npz")) if path.is_dir() else []
     if not files:
         raise BadInput(where, "is not a folder with .npz files", "one for each episode")
-    text = (path / META).read_text(encoding="utf-8") if (path / META).is_file() else ""
+    text = (path / META).read_text(encoding="utf-8", errors="replace") if (path / META).is_file() else ""
     episodes = [_episode(arrays_of(file, str(file)), str(file)) for file in files]
     return names.built(names.joined(episodes, where), path, where, meta.from_json(text, where) if text else {}, given)
 

@@ -18,6 +18,7 @@ from mooring.data.formats import meta, names
 from mooring.errors import BadInput
 
 CHUNK = 2**20  # bytes; whole rows, so that they are read at once
+DAMAGED = (OSError, RuntimeError, KeyError, TypeError)  # what h5py raises where a file is not whole
 PACKED = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
 
 
@@ -27,7 +28,7 @@ def read(path: Path, **given: Any) -> Dataset:
     try:
         with h5py.File(path, "r") as file:
             arrays, text = arrays_of(file), text_of(file, "meta")
-    except (OSError, RuntimeError) as error:
+    except DAMAGED as error:
         raise BadInput(where, f"is not a readable HDF5 file ({error})", "a whole file") from error
     return names.assembled(arrays, path, where, meta.from_json(text, where) if text else {}, given)
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from mooring.data.dataset import Dataset
 from mooring.data.formats import meta, names
-from mooring.data.formats.flat import chunks, mark_ends, pattern
+from mooring.data.formats.flat import chunks, mark_ends, pattern, single
 from mooring.data.validation import parts
 from mooring.errors import BadInput
 
@@ -138,7 +138,7 @@ def _array(values: list[Any], key: str, lines: list[int], where: str) -> np.ndar
     except ValueError:
         array = np.array(None)
     if array.dtype.kind in "biuf":
-        return array
+        return single(array)
     forms = [_form(value) for value in values]
     row = next(row for row, form in enumerate(forms) if form is None or form != forms[0])
     found = f"{key} is {str(values[row])[:20]} in line {lines[row]}"

@@ -23,6 +23,8 @@ from mooring.data.spaces import Bounds, Discrete, ObsSpace, actions_of, observat
 from mooring.errors import BadInput, missing_extra
 
 META = "mooring"
+DAMAGED = (OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, AssertionError)
+"""What Minari, h5py and Gymnasium raise where a folder is not whole."""
 
 
 def recognizes(names: Collection[str]) -> bool:
@@ -36,10 +38,14 @@ def read(source: Path | str, **given: Any) -> Dataset:
     beside columns) gives them. Raises BadInput, also where Minari is not installed.
     """
     where = f"minari:{source}" if isinstance(source, str) else str(source)
-    stored = _opened(source, where)
-    start = int(getattr(stored.action_space, "start", 0))
-    added = stored.storage.metadata.get(META, {})
-    episodes = [_episode(each, start, added.get("infos", ())) for each in stored.iterate_episodes()]
+    minari = _package(where)
+    try:
+        stored = _opened(source, minari)
+        added = stored.storage.metadata.get(META, {})
+        episodes = _episodes(stored, added.get("infos", ()))
+    except DAMAGED as error:
+        found = f"is not a readable Minari data set ({type(error).__name__}: {error})"
+        raise BadInput(where, found, fix="minari list local") from error
     env = stored.env_spec.id if stored.env_spec else None
     known = {
         "name": stored.id,
@@ -99,24 +105,24 @@ def _package(where: str) -> Any:
     return minari
 
 
-def _opened(source: Path | str, where: str) -> Any:
-    minari = _package(where)
-    try:
-        if isinstance(source, str):
-            return minari.load_dataset(source)
-        return minari.MinariDataset(source / "data" if (source / "data").is_dir() else source)
-    except (OSError, ValueError, KeyError) as error:
-        raise BadInput(where, f"is not a readable Minari data set ({error})", fix="minari list local") from error
+def _opened(source: Path | str, minari: Any) -> Any:
+    if isinstance(source, str):
+        return minari.load_dataset(source)
+    return minari.MinariDataset(source / "data" if (source / "data").is_dir() else source)
 
 
-def _episode(stored: Any, start: int, infos: Collection[str]) -> Episode:
-    return Episode(
-        obs=stored.observations,
-        action=stored.actions - start if start else stored.actions,
-        reward=stored.rewards,
-        terminated=bool(stored.terminations[-1]),
-        extra={name: stored.infos[name][1:] for name in infos},
-    )
+def _episodes(stored: Any, infos: Collection[str]) -> list[Episode]:
+    start = int(getattr(stored.action_space, "start", 0))
+    return [
+        Episode(
+            obs=each.observations,
+            action=each.actions - start if start else each.actions,
+            reward=each.rewards,
+            terminated=bool(each.terminations[-1]),
+            extra={name: each.infos[name][1:] for name in infos},
+        )
+        for each in stored.iterate_episodes()
+    ]
 
 
 def _buffer(episode: Episode) -> dict[str, Any]:

@@ -93,8 +93,13 @@ def _with_ends(columns: dict[str, Any]) -> dict[str, Any]:
     if done is not None:
         columns.setdefault("terminated", _without_cuts(done, columns.get("truncated")))
     if last is not None and "terminated" in columns:
-        columns.setdefault("truncated", (last != 0) & (columns["terminated"] == 0))
+        columns.setdefault("truncated", _without_terminations(last, columns["terminated"]))
     return columns
+
+
+def _without_terminations(last: np.ndarray, terminated: np.ndarray) -> np.ndarray:
+    """The last rows that did not terminate."""
+    return (last != 0) & (terminated == 0) if last.shape == terminated.shape else last
 
 
 def _without_cuts(done: np.ndarray, truncated: np.ndarray | None) -> np.ndarray:

@@ -18,6 +18,8 @@ from mooring.data.formats import meta, names
 from mooring.data.landing import landing
 from mooring.errors import BadInput
 
+DAMAGED = (OSError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
+
 
 def read(path: Path, **given: Any) -> Dataset:
     """The data set in a file; `given` is what `Dataset.build` takes beside columns. Raises BadInput."""
@@ -32,12 +34,12 @@ def arrays_of(path: Path, where: str) -> dict[str, np.ndarray]:
     if not zipfile.is_zipfile(path):
         raise BadInput(where, "is not a .npz file, or not a whole one", "what numpy.savez writes")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
     except ValueError as error:
         found = f"holds what only a pickle can store ({error})"
         raise BadInput(where, found, "arrays of numbers", "save each column with its own dtype") from error
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGED as error:
         raise BadInput(where, f"is damaged ({error})", "a whole .npz file") from error
 
 
