@@ -1,6 +1,7 @@
 """A run that is killed at any moment, in a stage too, ends bit for bit where the unbroken run ends."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from mooring import registry
 from mooring.checkpoint import load_meta
 from mooring.data import load, save_npz
 from mooring.runs import MAIN, RunFolder
-from mooring.testing import small_data
+from mooring.testing import quick_compilation, small_data
 from mooring.training import train
 
 SMALL = {
@@ -66,7 +67,8 @@ def files(tmp_path_factory):
 def killed_run(name, actions, files, folder, stage):
     """Starts training in another process, and kills it soon after the first checkpoint of a stage."""
     given = [name, actions, settings_of(small(name, actions)), str(files / f"{actions}.npz"), str(folder), CADENCE]
-    process = subprocess.Popen([sys.executable, "-c", TRAIN, json.dumps(given)])
+    quick = {**os.environ, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}  # as `quick_compilation` does here
+    process = subprocess.Popen([sys.executable, "-c", TRAIN, json.dumps(given)], env=quick)
     checkpoint = RunFolder(folder).checkpoint_file(stage)
     deadline = time.monotonic() + 240
     while not checkpoint.exists():
@@ -88,8 +90,9 @@ def test_a_killed_run_ends_where_the_unbroken_one_ends(name, actions, files, tmp
         assert not RunFolder(tmp_path / "run").checkpoint_file().exists(), "it was to be killed in its stage"
     steps = 60 + (0 if stages else step)
 
-    resumed = train(algorithm, data, steps, seeds=2, folder=tmp_path / "run", resume=True, **CADENCE)
-    unbroken = train(algorithm, data, steps, seeds=2, **CADENCE)
+    with quick_compilation():
+        resumed = train(algorithm, data, steps, seeds=2, folder=tmp_path / "run", resume=True, **CADENCE)
+        unbroken = train(algorithm, data, steps, seeds=2, **CADENCE)
 
     assert_same(resumed.run, unbroken.run)
     assert_same(resumed.algorithms, unbroken.algorithms)
