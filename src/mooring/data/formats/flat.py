@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -138,23 +138,3 @@ def _last_of(episode: np.ndarray, where: str) -> np.ndarray:
         found = f"the rows of episode {episode[row]} are not together: it comes again in row {row}"
         raise BadInput(where, found, "whole episodes, one after the other", "mooring data import sorts rows")
     return last
-
-
-def chunks(columns: list[np.ndarray], rows: int) -> Iterator[Iterator[tuple[Any, ...]]]:
-    """The rows of columns as tuples of Python's numbers, so many at a time."""
-    for start in range(0, len(columns[0]), rows):
-        yield zip(*(column[start : start + rows].tolist() for column in columns), strict=True)
-
-
-def pattern(column: np.ndarray) -> str:
-    """How `%` writes a column's numbers so that reading gives them again, whole floats with a point."""
-    if column.dtype.kind != "f":
-        return "%d" if column.dtype.kind in "iu" else "%s"
-    whole = bool((column == np.trunc(column)).all() and (np.abs(column) < 1e15).all())
-    return "%.1f" if whole else "%.9g"
-
-
-def single(array: np.ndarray) -> np.ndarray:
-    """Floats in float32, as data sets hold them, so that text takes half of the memory; other numbers as they are."""
-    with np.errstate(over="ignore"):  # what does not fit becomes infinite, which `Dataset.build` refuses
-        return array.astype(np.float32) if array.dtype.kind == "f" else array

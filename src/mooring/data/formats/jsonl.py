@@ -21,11 +21,11 @@ import numpy as np
 
 from mooring.data.dataset import Dataset
 from mooring.data.formats import meta, names
-from mooring.data.formats.flat import chunks, mark_ends, pattern, single
+from mooring.data.formats.flat import mark_ends
+from mooring.data.formats.text import CHUNK, chunks, pattern, single
 from mooring.data.validation import parts
 from mooring.errors import BadInput
 
-CHUNK = 500  # lines at a time: Python's numbers stay few, which is twice as fast as 20,000
 Line = tuple[int, dict[str, Any]]
 """Its number, from 1, and what it holds."""
 
@@ -70,7 +70,7 @@ def write(data: Dataset, path: Path) -> None:
     line, numbers = _template(columns)
     with path.open("w", encoding="utf-8") as file:
         file.write(f'{{"meta": {meta.to_json(data)}}}\n')
-        for rows in chunks(numbers, CHUNK):
+        for rows in chunks(numbers):
             file.writelines(f"{line % row}\n" for row in rows)
 
 
