@@ -11,7 +11,7 @@ from mooring import loop
 from mooring.algorithms.imitation.bc import BC
 from mooring.data import Dataset, load, write_rows
 from mooring.errors import BadInput
-from mooring.sources import Mixture, Offline, Streamed, uniform
+from mooring.sources import Mixture, Offline, Streamed, Windows, uniform
 from mooring.testing import check_source
 from mooring.training import train
 
@@ -138,6 +138,13 @@ def test_the_form_of_the_data_picks_the_source(data, mapped):
     assert isinstance(uniform(data, (), BATCH), Offline)
     assert isinstance(BC(batch_size=BATCH).source(mapped), Streamed)
     assert isinstance(BC(batch_size=BATCH, top=0.5).source(mapped), Offline)
+
+
+def test_what_draws_from_everywhere_refuses_what_does_not_fit(mapped, monkeypatch):
+    assert len(Windows.of(mapped, 4).rows.reward) == len(mapped)
+    monkeypatch.setattr("mooring.sources.rows.os.sysconf", lambda name: 100)
+    with pytest.raises(BadInput, match="do not fit in half of this machine"):
+        Windows.of(mapped, 4)
 
 
 def test_in_a_mixture(data, mapped):

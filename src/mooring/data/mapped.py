@@ -72,7 +72,7 @@ class MappedDataset(Dataset):
         if isinstance(column, dict):
             return {part: self._read(f"{name}/{part}", array, runs) for part, array in column.items()}
         rows = np.empty((sum(stop - start for start, stop in runs), *column.shape[1:]), column.dtype)
-        view, width, done = memoryview(rows.reshape(-1).view(np.uint8)), column.nbytes // len(column), 0
+        view, width, done = rows.reshape(-1).view(np.uint8).data, column.nbytes // len(column), 0
         with (self.folder / f"{name}.npy").open("rb") as file:
             for start, stop in runs:
                 file.seek(column.offset + start * width)

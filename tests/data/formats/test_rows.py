@@ -78,6 +78,14 @@ def test_parts_and_selected_episodes_are_in_memory(folder):
     assert found.top(1.0) is found
 
 
+def test_data_sets_can_be_appended_too(tmp_path):
+    parts = [Dataset.from_episodes(EPISODES[:4], name="a", horizon=20), Dataset.from_episodes(EPISODES[4:], name="b")]
+    write(tmp_path / "mine.rows", *parts, env="Hopper-v5", horizon=30)
+    found = load(tmp_path / "mine.rows")
+    assert (found.name, found.env, found.horizon, found.num_episodes) == ("mine", "Hopper-v5", 30, 9)
+    assert load(tmp_path / "mine.rows", name="other", horizon=40).horizon == 40
+
+
 @pytest.mark.parametrize("change", [lambda c: c[:9], lambda c: c[::-1], lambda c: c + 1, lambda c: np.array(c)])
 def test_columns_can_not_be_replaced(folder, change):
     data = load(folder)

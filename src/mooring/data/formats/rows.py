@@ -105,7 +105,8 @@ class RowsWriter:
         """Checks whole episodes and writes them. Raises BadInput where they are wrong or unlike the first ones."""
         data = more if isinstance(more, Dataset) else Dataset.from_episodes(more, **self._meta)
         if self._form is None:
-            self._form = data
+            known = {name: self._meta[name] for name in ("name", "env", "score_range") if name in self._meta}
+            self._form = replace(data, **known, horizon=max(data.horizon, self._meta.get("horizon") or 0))
             for name, column in data.columns().items():
                 file = self._folder / f"{name}.npy"
                 file.parent.mkdir(exist_ok=True)
