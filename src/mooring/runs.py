@@ -157,13 +157,14 @@ def load_policies(folder: str | Path, algorithm: Algorithm | None = None) -> tup
 
 
 def describe_algorithm(algorithm: Algorithm) -> dict[str, Any]:
-    """Its name (or file.py:Class) and settings, for a configuration file."""
+    """Its name (or file.py:Class) and settings, for a configuration file; and so of an algorithm that it wraps."""
     kinds = (bool, int, float, str, tuple)
     values = {field.name: getattr(algorithm, field.name) for field in fields(algorithm)}
-    settings = {name: value for name, value in values.items() if isinstance(value, kinds)}
+    settings: dict[str, Any] = {name: value for name, value in values.items() if isinstance(value, kinds)}
+    settings |= {name: describe_algorithm(value) for name, value in values.items() if isinstance(value, Algorithm)}
     cls = type(algorithm)
     shipped = cls.__module__.startswith("mooring.")
-    reference = cls.name if shipped else f"{sys.modules[cls.__module__].__file__}:{cls.__name__}"
+    reference = algorithm.name if shipped else f"{sys.modules[cls.__module__].__file__}:{cls.__name__}"
     return {"reference": reference, "class": cls.__name__, "settings": settings}
 
 
@@ -209,6 +210,8 @@ def _shipped_algorithm(described: dict[str, Any], path: Path) -> Algorithm:
     if is_reference(reference):
         fix = f"give an instance of it (on the command line: --algorithm {reference})"
         raise BadInput(str(path), f"was made by {reference}, whose code is not run unasked", fix=fix)
+    if any(isinstance(value, dict) for value in settings.values()):
+        raise BadInput(str(path), f"was made by a wrapped algorithm ({reference})", fix="give an instance of it")
     cls = registry.load_class(registry.find_class(reference, described["class"]))
     values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in settings.items()}
     return cls(**values)

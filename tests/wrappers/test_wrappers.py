@@ -1,0 +1,121 @@
+"""Wrapped algorithms: what all algorithms must pass, and that acting sees what training saw."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mooring import train
+from mooring.algorithms.imitation.bc import BC
+from mooring.algorithms.policy_constraint.spot import SPOT
+from mooring.algorithms.policy_constraint.td3_bc import TD3BC
+from mooring.data import Dataset, stack_frames
+from mooring.errors import BadInput
+from mooring.networks.mlp import MLP
+from mooring.runs import load_policy
+from mooring.testing import check_algorithm, quick_compilation, small_data, with_stages
+from mooring.types import Batch, Policy
+from mooring.wrappers import SALE, Encoded, Stacked
+from mooring.wrappers.encoded import Networks, average_l1_norm, sale_loss
+from mooring.wrappers.stacked import StackedPolicy
+
+TINY = {"hidden": (8,), "batch_size": 8}
+EMBEDDING = SALE(embedding=4, hidden=(8,), batch_size=8)
+
+
+@pytest.fixture(autouse=True)
+def quick():
+    with quick_compilation():
+        yield
+
+
+def test_wrapped_algorithms_are_algorithms():
+    encoded = Encoded(TD3BC(**TINY), representation=EMBEDDING, steps=4)
+    check_algorithm(Stacked(encoded, frames=2), small_data("continuous"))
+
+
+class Shown(Policy):
+    """Acts by showing what it sees."""
+
+    def act(self, memory, obs, key):
+        return obs["seen"], memory
+
+
+@pytest.mark.parametrize("images", [False, True])
+def test_acting_sees_the_frames_that_training_saw(images):
+    rows = 10
+    obs = (
+        np.random.default_rng(0).integers(0, 255, (rows, 4, 3, 2), np.uint8)
+        if images
+        else np.arange(rows * 2.0).reshape(rows, 2)
+    )
+    ends = np.isin(np.arange(rows), [3, 9])
+    data = Dataset.build({"seen": obs}, np.zeros((rows, 1)), np.zeros(rows), ends)
+    stacked, policy = stack_frames(data, 3), StackedPolicy(Shown(), data.spec(), 3)
+    for start, end in ((0, 4), (4, 10)):
+        memory = policy.begin()
+        for row in range(start, end):
+            shown, memory = policy.act(memory, {"seen": jnp.asarray(data.obs["seen"][row])}, None)
+            np.testing.assert_array_equal(shown, stacked.obs["seen"][row])
+
+
+def test_stages_of_the_wrapped_algorithm_are_trained_in_the_wrapper(tmp_path):
+    algorithm = Stacked(SPOT(**TINY, density_hidden=(8,), density_steps=3), frames=2)
+    trained = train(algorithm, small_data("continuous"), 4, folder=tmp_path / "run")
+    density = trained.algorithms.algorithm.density
+    assert density is not None
+    assert {row["stage"] for row in trained.rows} == {"algorithm", "main"}
+    (file,) = (tmp_path / "run" / "policies").iterdir()
+    with pytest.raises(BadInput, match=r"was made by a wrapped algorithm .stacked spot"):
+        load_policy(file)
+    policy = load_policy(file, algorithm)
+    obs = jnp.asarray(small_data("continuous").obs[0])
+    assert jnp.array_equal(policy.act(policy.begin(), obs, None)[0], trained.policy().act(policy.begin(), obs, None)[0])
+
+
+def test_an_encoder_is_trained_first_and_kept():
+    algorithm = Encoded(BC(**TINY), representation=EMBEDDING, steps=5)
+    assert [stage.field for stage in algorithm.stages()] == ["encoder"]
+    assert [stage.field for stage in Encoded(SPOT()).stages()] == ["encoder", "algorithm"]
+    (ready,) = with_stages([algorithm], small_data("continuous"), 5)
+    assert ready.encoder(jnp.zeros(2)).shape == (6,)
+    with pytest.raises(BadInput, match="is not trained"):
+        algorithm.init(jax.random.key(0), small_data("continuous").spec())
+    with pytest.raises(BadInput, match="is no policy"):
+        EMBEDDING.policy(None)
+
+
+def test_average_l1_norm():
+    np.testing.assert_allclose(average_l1_norm(jnp.array([1.0, -3.0, 2.0])), [0.5, -1.5, 1.0])
+    assert jnp.array_equal(average_l1_norm(jnp.zeros(3)), jnp.zeros(3))
+
+
+def numpy_mlp(mlp: MLP, x: np.ndarray) -> np.ndarray:
+    for layer in mlp.layers[:-1]:
+        x = x @ np.asarray(layer.weight, np.float64) + np.asarray(layer.bias, np.float64)
+        x = np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
+    return x @ np.asarray(mlp.layers[-1].weight, np.float64) + np.asarray(mlp.layers[-1].bias, np.float64)
+
+
+def test_sale_loss_is_the_papers_and_ignores_terminals():
+    f_key, g_key, draw = *jax.random.split(jax.random.key(1)), np.random.default_rng(2)
+    model = Networks(MLP.of(f_key, 3, (5,), 4, activation=jax.nn.elu), MLP.of(g_key, 6, (5,), 4, activation=jax.nn.elu))
+    obs, action, next_obs = draw.normal(size=(6, 3)), draw.normal(size=(6, 2)), draw.normal(size=(6, 3))
+    continues = np.array([1, 1, 0, 0.5, 1, 0])
+    arrays = [jnp.asarray(each, jnp.float32) for each in (obs, action, continues, next_obs, continues)]
+    loss, _ = jax.jit(sale_loss)(model, Batch(*arrays))
+    normed = lambda x: x / np.abs(x).mean(axis=1, keepdims=True)
+    predicted = numpy_mlp(model.action, np.concatenate([normed(numpy_mlp(model.state, obs)), action], axis=1))
+    errors = ((predicted - normed(numpy_mlp(model.state, next_obs))) ** 2).mean(axis=1)
+    assert float(loss) == pytest.approx(errors[continues > 0].mean(), rel=1e-4)
+
+
+def test_the_next_embedding_is_no_way_down():
+    """Where every state is one state, the gradient through the target alone would be as large as the other part."""
+    model = Networks(MLP.of(jax.random.key(1), 3, (), 4), MLP.of(jax.random.key(2), 6, (), 4))
+    ones = jnp.ones((1, 3))
+    still = jax.tree.map(jnp.zeros_like, model.action)
+    gradient = jax.grad(
+        lambda f: sale_loss(Networks(f, still), Batch(ones, jnp.ones((1, 2)), jnp.ones(1), ones, jnp.ones(1)))[0]
+    )
+    assert all(jnp.array_equal(leaf, jnp.zeros_like(leaf)) for leaf in jax.tree.leaves(gradient(model.state)))
