@@ -48,8 +48,8 @@ class Session:
 
     def score(self) -> float | None:
         """The population's mean in the last evaluation: normalized where the environment has a range, else raw."""
-        scores = [row.get("score", row["return"]) for row in self.rows if row["kind"] == "evaluate"]
-        return float(np.mean(scores[-1])) if scores else None
+        last = next((row for row in reversed(self.rows) if row["kind"] == "evaluate"), None)
+        return None if last is None else float(np.mean(last.get("score", last["return"])))
 
     def log(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
         """Writes one row; each value holds one number for each member."""

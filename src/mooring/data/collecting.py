@@ -7,7 +7,7 @@ rollouts of it at its best, "medium" of what it was when it first came a third o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -21,6 +21,7 @@ import numpy as np
 from jaxtyping import Array, PyTree
 
 from mooring.data.catalog import score_range_of_env
+from mooring.data.changes import concatenate
 from mooring.data.dataset import Dataset
 from mooring.data.pointmass import SCORE_RANGES
 from mooring.data.spaces import ActionSpace, Bounds, ObsSpace, actions_of, observations_of
@@ -28,7 +29,7 @@ from mooring.environments.making import check_spaces, make
 from mooring.environments.mazes import named_in
 from mooring.environments.players import Players, Rows, seed_of
 from mooring.errors import BadInput
-from mooring.evaluation.rollouts import spec_of
+from mooring.evaluation.rollouts import rollout, spec_of
 from mooring.hooks.collect import Collect
 from mooring.hooks.keep import KeepPolicies
 from mooring.loop import stack
@@ -82,8 +83,8 @@ class Task(NamedTuple):
 
         Episodes under way at the end are cut there, as if by a time limit.
         """
-        place = np.maximum(np.arange(len(rows.reward)) - first, -1) % envs
-        place[:first] = -1
+        place = (np.arange(len(rows.reward)) - first) % envs
+        place[:first] = -1  # they are in order
         last = rows.last.copy()
         last[max(first, len(last) - envs) :] = True
         order = np.argsort(place, kind="stable")
@@ -213,7 +214,7 @@ def learn(plan: Plan, task: Task, folder: Path, resume: bool = False, progress: 
         )
     finally:
         collect.close()
-    return Life(plan, task, trained, float(first.returns.mean()))
+    return Life(plan, task, trained)
 
 
 def _buffer(plan: Plan, first: Dataset, capacity: int) -> Replay:
@@ -235,7 +236,12 @@ class Life:
     plan: Plan
     task: Task
     trained: Trained
-    random_return: float
+
+    @cached_property
+    def random_return(self) -> float:
+        """The mean return of random actions, over as many episodes as each policy was evaluated in."""
+        played = rollout(stack([uniform_policy(self.task)]), self.task.env, self.plan.episodes, sampled=True)
+        return float(played.returns.mean())
 
     @cached_property
     def returns(self) -> dict[int, float]:
@@ -262,7 +268,7 @@ class Life:
         """The data set of a level; of those that are rolled out `steps` steps, of medium-expert twice that."""
         name = f"{self.task.env}-{level}"
         if level == "medium-expert":
-            return joined([self.dataset(half, steps, tell) for half in level.split("-")], name)
+            return concatenate([self.dataset(half, steps, tell) for half in level.split("-")], name)
         if level == "full-replay":
             return self.lived(self.plan.steps, name)
         if level == "medium-replay":
@@ -274,7 +280,7 @@ class Life:
     def _policy(self, level: str) -> Policy:
         if level == "random":
             return uniform_policy(self.task)
-        updates = {"medium": self.medium, "expert": self.expert}[level]
+        updates = self.expert if level == "expert" else self.medium
         assert self.trained.folder is not None
         folder = self.trained.folder / KEPT / str(updates)
         return load_policy(RunFolder(folder).policy_file(self.trained.members[0]), self.plan.algorithm)
@@ -286,29 +292,6 @@ class Life:
         columns = Rows(rows.obs, rows.action, rows.reward, rows.next_obs, rows.continues, rows["last"], told)
         lived = jax.tree.map(lambda leaf: np.asarray(leaf[0, :steps]), columns)
         return self.task.dataset(lived, name, self.plan.envs, self.plan.warm_up)
-
-
-def joined(parts: Sequence[Dataset], name: str) -> Dataset:
-    """Data sets of one environment and of equal columns, end to end."""
-    columns = [(p.obs, p.action, p.reward, p.continues, p.last, p.next_obs, p.extra) for p in parts]
-    whole = jax.tree.map(lambda *each: np.concatenate(each), *columns)
-    obs, action, reward, continues, last, next_obs, extra = whole
-    first, ended = parts[0], continues == 0
-    return Dataset.build(
-        obs,
-        action,
-        reward,
-        ended,
-        last & ~ended,
-        next_obs=next_obs,
-        extra=extra,
-        obs_space=first.obs_space,
-        action_space=first.action_space,
-        horizon=max(part.horizon for part in parts),
-        name=name,
-        env=first.env,
-        score_range=first.score_range,
-    )
 
 
 def _seed(seed: int, purpose: str) -> int:
