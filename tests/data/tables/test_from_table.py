@@ -248,6 +248,7 @@ def test_what_was_decided_is_said():
         "hr: filled 1 missing values by mean",
         "6 rows, 2 episodes of which 1 terminated",
         "left out 1 last rows: nothing tells what followed them",
+        "rows lie 1 to 2 apart, and each is one step: step and discount would tell them apart",
         "2 discrete actions: 0 is er, 1 is icu",
     ]
 

@@ -48,6 +48,8 @@ def from_table(table: Any, *, say: Say = lambda _: None, **options: Any) -> Data
     order, where = log.order, log.order.table.name
     kept = shifted({"obs": features, **_columns(log, layout, roles)}, where)
     _say_rows(order, kept["row"], say)
+    if layout.step is None:
+        _say_gaps(order, say)
     place = lambda row: order.place(kept["row"][index(row)])
     taken = [log.columns[name]._replace(values=kept["other"][name]) for name in roles["action"]]
     chosen = actions(taken, layout.action_type, layout.bounds, where, place)
@@ -169,3 +171,13 @@ def _say_rows(order: Order, kept: np.ndarray, say: Say) -> None:
     say(f"{len(order.table):,} rows, {episodes:,} episodes of which {terminated:,} terminated")
     if len(kept) < len(order.rows):
         say(f"left out {len(order.rows) - len(kept):,} last rows: nothing tells what followed them")
+
+
+def _say_gaps(order: Order, say: Say) -> None:
+    """Where rows are not equally far apart, though each is taken for one step."""
+    if order.times is None or order.last.all():
+        return
+    gaps = np.diff(order.times.values)[~order.last[:-1]] / (order.times.per_second or 1)
+    low, high, unit = gaps.min(), gaps.max(), " s" if order.times.per_second else ""
+    if high > low * (1 + 1e-6):
+        say(f"rows lie {low:g} to {high:g}{unit} apart, and each is one step: step and discount would tell them apart")
