@@ -73,6 +73,22 @@ def answer(content=CONTENT, *, upto=None, claims=None, tag='"a"', ranges=True, t
     return send
 
 
+def chunked(upto):
+    """Sends the content in chunks, without a length; the last one, which is empty, only if all was sent."""
+
+    def send(request):
+        request.send_response(200)
+        request.send_header("Transfer-Encoding", "chunked")
+        request.end_headers()
+        for start in range(0, upto, 2**20):
+            block = CONTENT[start : min(start + 2**20, upto)]
+            request.wfile.write(b"%x\r\n%b\r\n" % (len(block), block))
+        if upto == len(CONTENT):
+            request.wfile.write(b"0\r\n\r\n")
+
+    return send
+
+
 def status(code, location=None):
     def send(request):
         request.send_response(code)
@@ -93,11 +109,10 @@ def stays_absent(path, part=None):
     """Nothing lies at the path, and of its part what is expected."""
     assert not path.exists()
     assert not download.record(path).exists()
-    left = path.with_name(f"{path.name}.part")
     if part is None:
-        assert not left.exists() or not left.stat().st_size
+        assert not path.parent.exists() or not list(path.parent.glob(f"{path.name}*"))
     else:
-        assert left.read_bytes() == part
+        assert path.with_name(f"{path.name}.part").read_bytes() == part
 
 
 def landed(path, content=CONTENT):
@@ -119,6 +134,8 @@ def landed(path, content=CONTENT):
         [status(302, "/moved"), answer()],
         [status(301, "/moved"), answer(upto=HALF), status(301, "/moved"), answer()],
         [answer(upto=HALF), status(429), answer()],
+        [chunked(len(CONTENT))],
+        [chunked(HALF), chunked(len(CONTENT))],
     ],
     ids=[
         "at once",
@@ -131,6 +148,8 @@ def landed(path, content=CONTENT):
         "redirects",
         "redirects, breaks off",
         "asks for patience",
+        "sends chunks",
+        "sends chunks, breaks off",
     ],
 )
 @pytest.mark.parametrize("published", [True, False])
@@ -154,7 +173,7 @@ def test_a_stall_costs_no_bytes(site, tmp_path):
     [
         ([status(404)], {}, "answered 404 Not Found; name a mirror"),
         ([status(403)], {}, "answered 403"),
-        ([status(500)], {}, "answered 500 .*3 times in a row"),
+        ([status(500)], {}, "answered 500 .*3 times in a row; try later, or name a mirror"),
         ([answer(OTHER)], {"checksum": SHA256}, "its sha256 is .*; expected .*, as published"),
         (
             [answer(OTHER)],
@@ -166,6 +185,7 @@ def test_a_stall_costs_no_bytes(site, tmp_path):
         ([answer(claims=HALF)], {"checksum": SHA256}, "its sha256 is"),
         ([answer(claims=HALF)], {"size": len(CONTENT)}, "the server has"),
         ([status(302, "/again")], {}, "answered 302"),
+        ([chunked(HALF)], {}, "IncompleteRead.*3 times in a row; try later"),
     ],
     ids=[
         "404",
@@ -178,6 +198,7 @@ def test_a_stall_costs_no_bytes(site, tmp_path):
         "claims less",
         "claims less than is published",
         "redirects in a circle",
+        "breaks off its chunks",
     ],
 )
 def test_what_leaves_nothing(site, tmp_path, answers, known, complaint):
@@ -282,6 +303,12 @@ def test_nothing_is_fetched_that_does_not_fit(site, tmp_path):
 def test_only_http_is_spoken(tmp_path, url):
     with pytest.raises(BadInput, match="is not a URL"):
         download.download(url, Wanted(tmp_path / "data.hdf5"))
+
+
+def test_a_folder_that_can_not_be(site, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadInput, match=r"can not be written to .*; name another folder"):
+        get(site, tmp_path / "file" / "data.hdf5", [answer()])
 
 
 def test_nobody_there(site, tmp_path):

@@ -7,7 +7,6 @@ reads: where nobody published a checksum, the first download is trusted, and lat
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -138,18 +137,34 @@ def digest(path: Path, algorithm: str = "sha256") -> str:
 
 @contextmanager
 def _part(path: Path) -> Iterator[Part]:
-    """The part of a file, at its end. Raises BadInput where another process holds it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """The part of a file, at its end; none is left that is empty. Raises BadInput where another process holds it."""
+    import fcntl  # of POSIX alone; reading data does not need it
+
     place = path.with_name(f"{path.name}.part")
     while True:
-        with place.open("ab") as file:
+        with _opened(place) as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise BadInput(str(path), "is being downloaded by another process", fix="wait for it") from error
             if _is_at(file, place):  # else its last holder has just renamed it
-                yield Part(place, file, path.with_name(f"{path.name}.part.json"))
+                part = Part(place, file, path.with_name(f"{path.name}.part.json"))
+                try:
+                    yield part
+                finally:
+                    if not part.size and _is_at(file, place):
+                        part.discard()
                 return
+
+
+def _opened(place: Path) -> BinaryIO:
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        return place.open("ab")
+    except OSError as error:
+        raise BadInput(
+            str(place.parent), f"can not be written to ({error.strerror})", fix="name another folder"
+        ) from error
 
 
 def _is_at(file: BinaryIO, place: Path) -> bool:
@@ -174,8 +189,11 @@ def _fetch(url: str, part: Part, wanted: Wanted, limits: Limits, told: Told) -> 
         in_vain = 0 if part.size > furthest else in_vain + 1
         furthest = max(furthest, part.size)
         if in_vain > limits.retries:
-            kept = f"; {part.size:,} bytes are kept" if part.size else ""
-            raise BadInput(url, f"{trouble}, {in_vain} times in a row{kept}", fix=RESUMES)
+            _forget_unknown(part, wanted)
+            kept, fix = (
+                (f"; {part.size:,} bytes are kept", RESUMES) if part.size else ("", "try later, or name a mirror")
+            )
+            raise BadInput(url, f"{trouble}, {in_vain} times in a row{kept}", fix=fix)
         time.sleep(limits.pause * 2**in_vain)
 
 
@@ -192,10 +210,8 @@ def _attempt(url: str, part: Part, wanted: Wanted, limits: Limits, told: Told) -
         if part.size == wanted.size:
             return True
         part.clear()
-    validator = _origin(part).get("validator")
-    if not validator and not wanted.checksum:
-        part.clear()  # nothing could tell whether the rest belongs to the same file
-    headers = {"User-Agent": f"mooring/{__version__}"}
+    _forget_unknown(part, wanted)
+    headers, validator = {"User-Agent": f"mooring/{__version__}"}, _origin(part).get("validator")
     if part.size:
         headers["Range"] = f"bytes={part.size}-"
         headers |= {"If-Range": validator} if validator else {}
@@ -205,6 +221,12 @@ def _attempt(url: str, part: Part, wanted: Wanted, limits: Limits, told: Told) -
     except HTTPError as error:
         with error:
             return _refused(url, error, part)
+
+
+def _forget_unknown(part: Part, wanted: Wanted) -> None:
+    """Clears a part of which nothing could tell whether the rest is of the same file."""
+    if not _origin(part).get("validator") and not wanted.checksum:
+        part.clear()
 
 
 def _receive(url: str, response: HTTPResponse, part: Part, wanted: Wanted, told: Told) -> bool:
@@ -235,13 +257,13 @@ def _encoding(response: HTTPResponse) -> str:
 
 def _span(response: HTTPResponse) -> tuple[int, int | None]:
     """Which byte the response begins with, and how long the whole file is."""
-    if response.status == 206:
-        span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
-        if not span:
-            raise HTTPException("the server sent a part, and does not say which")
-        return int(span[1]), None if span[2] == "*" else int(span[2])
     length = response.headers.get("Content-Length", "")
-    return 0, int(length) if length.isdigit() else None
+    if response.status != 206:
+        return 0, int(length) if length.isdigit() else None
+    span = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", response.headers.get("Content-Range", ""))
+    if not span:
+        raise HTTPException("the server sent a part, and does not say which")
+    return int(span[1]), int(span[2]) + 1 if span[3] == "*" else int(span[3])
 
 
 def _validator(response: HTTPResponse) -> str | None:

@@ -33,9 +33,11 @@ def on_host(data: Dataset, columns: tuple[str, ...] = ()) -> tuple[Any, ...]:
 
 
 def _check_fits(data: Dataset) -> None:
+    if not isinstance(data.reward, np.memmap):
+        return
     size = sum(column.nbytes for column in data.columns().values())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if isinstance(data.reward, np.memmap) and size > memory // 2:
+    if size > memory // 2:
         found = f"its {size / 1e9:.0f} GB do not fit in half of this machine's {memory / 1e9:.0f} GB"
         fix = "train an algorithm that draws single rows, which are streamed, or select episodes"
         raise BadInput(data.name, found, fix=fix)
