@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -74,6 +75,25 @@ def test_a_disk_that_fills_up_leaves_what_was_there(tmp_path, monkeypatch, name,
         save(sample("discrete"), tmp_path / name, format, force=True)
     assert load(tmp_path / name).fingerprint() == before
     assert os.listdir(tmp_path) == [name]
+
+
+def test_what_can_not_take_its_place_leaves_what_was_there(tmp_path, monkeypatch):
+    save(sample("continuous"), tmp_path / "mine", "episodes")
+    before = load(tmp_path / "mine").fingerprint()
+    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("another file system")))
+    with pytest.raises(OSError, match="another file system"):
+        save(sample("discrete"), tmp_path / "mine", "episodes", force=True)
+    assert load(tmp_path / "mine").fingerprint() == before
+    assert os.listdir(tmp_path) == ["mine"]
+
+
+def test_a_folder_may_replace_a_file_and_the_reverse(tmp_path):
+    path = tmp_path / "mine.npz"
+    save(sample("continuous"), path)
+    save(sample("continuous"), path, "episodes", force=True)
+    assert path.is_dir()
+    save(sample("continuous"), path, force=True)
+    assert path.is_file()
 
 
 def test_what_can_not_be_read_back_does_not_appear(tmp_path, monkeypatch):

@@ -25,12 +25,23 @@ def landing(path: Path) -> Iterator[Path]:
         yield part
         for each in [part, *part.rglob("*")]:
             _sync(each)
-        if path.is_dir():
-            path.rename(room / "replaced")
-        part.replace(path)
+        _put(part, path, room / f"{path.name}.replaced")
         _sync(path.parent)
     finally:
         shutil.rmtree(room, ignore_errors=True)
+
+
+def _put(part: Path, path: Path, aside: Path) -> None:
+    """Renames `part` to `path`; what can not be replaced by that, being a folder on either side, goes aside first."""
+    moved = path.exists() and (path.is_dir() or part.is_dir())
+    if moved:
+        path.rename(aside)
+    try:
+        part.replace(path)
+    except BaseException:
+        if moved:
+            aside.rename(path)
+        raise
 
 
 def _sync(path: Path) -> None:

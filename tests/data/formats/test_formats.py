@@ -1,8 +1,11 @@
 """What holds for every format: data sets come back as they were, or writing refuses them, and the format is told."""
 
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 
 from mooring.data import Dataset, formats, load
@@ -102,3 +105,32 @@ def test_a_folder_that_holds_nothing(tmp_path, each):
         pytest.importorskip("minari", reason="needs the package minari")
     with pytest.raises(BadInput, match=rf"^{tmp_path}: is not a"):
         load(tmp_path, format=each.name)
+
+
+@pytest.mark.parametrize("name", ["npz", "neorl", "ogbench", "episodes"])
+@pytest.mark.parametrize("spoil", [lambda a: a.ravel()[0], lambda a: a[:0], lambda a: a.astype(str), lambda a: a[None]])
+def test_arrays_of_another_form_are_read_or_refused(tmp_path, name, spoil):
+    each = formats.named(name)
+    each.write(sample("continuous"), place(tmp_path, each))
+    file = next(iter(sorted(place(tmp_path, each).glob("*.npz"))), place(tmp_path, each))
+    with np.load(file) as stored:
+        arrays = dict(stored)
+    for array in set(arrays) - {"meta"}:
+        np.savez(file, **{**arrays, array: spoil(arrays[array])})
+        with suppress(BadInput):
+            load(place(tmp_path, each), format=name)
+
+
+@pytest.mark.parametrize("name", ["hdf5", "d4rl"])
+@pytest.mark.parametrize("spoil", [lambda a: a.ravel()[0], lambda a: a[:0], lambda a: a.astype("S"), lambda a: a[None]])
+def test_columns_of_another_form_are_read_or_refused(tmp_path, name, spoil):
+    path = tmp_path / "antmaze.hdf5"
+    formats.named(name).write(sample("continuous"), path)
+    with h5py.File(path) as stored:
+        columns = {column: stored[column][()] for column in stored if isinstance(stored[column], h5py.Dataset)}
+    for column in set(columns) - {"meta"}:
+        with h5py.File(path, "w") as file:
+            for each in set(columns) - {"meta"}:
+                file[each] = spoil(columns[each]) if each == column else columns[each]
+        with suppress(BadInput):
+            load(path, format=name)

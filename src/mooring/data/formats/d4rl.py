@@ -108,6 +108,10 @@ def _check(file: h5py.File, where: str) -> None:
     if missing:
         found = f"lacks {', '.join(missing)} (it holds {', '.join(list(file)[:8]) or 'nothing'})"
         raise BadInput(where, found, "the layout of D4RL: " + ", ".join(REQUIRED))
+    for name in COLUMNS:
+        if name in file and not (file[name].ndim and file[name].dtype.kind in "biuf"):
+            found = f"{name} has shape {file[name].shape} and dtype {file[name].dtype}"
+            raise BadInput(where, found, "numbers, one row per step")
 
 
 def _extra_columns(file: h5py.File) -> dict[str, np.ndarray]:
@@ -140,7 +144,7 @@ def _mend_ends(columns: dict[str, np.ndarray], name: str, limit: int | None, whe
 
 def _jumps(obs: np.ndarray) -> np.ndarray:
     """Rows after which the ant is elsewhere at once: it was reset."""
-    moved = np.linalg.norm(np.diff(obs[:, :2], axis=0), axis=1)
+    moved = np.linalg.norm(np.diff(obs.reshape(len(obs), -1)[:, :2], axis=0), axis=1)
     return np.append(moved > JUMP, False)
 
 

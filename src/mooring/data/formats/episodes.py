@@ -56,22 +56,23 @@ def write(data: Dataset, path: Path) -> None:
 
 def _episode(arrays: dict[str, np.ndarray], where: str) -> Episode:
     obs = _observations(arrays, where)
-    missing = [name for name in ("action", "reward") if name not in arrays]
+    missing = [name for name in ("action", "reward") if name not in arrays or not arrays[name].ndim]
     if missing or not {"is_terminal", "discount"} & arrays.keys():
         found = f"lacks {', '.join(missing) or 'is_terminal and discount'} (it holds {', '.join(sorted(arrays)[:8])})"
         raise BadInput(where, found, "action, reward, is_terminal or discount")
-    rows = len(arrays["reward"]) if arrays["reward"].ndim else 0
+    rows = len(arrays["reward"])
     if rows < 2:
         raise BadInput(where, f"reward has {rows} rows", "one more than steps")
     follows = "image" not in arrays and "is_first" in arrays
     cut = slice(None, -1) if follows else slice(1, None)
     columns = {name: column[cut] for name, column in arrays.items() if column.ndim and len(column) == rows}
     discount = columns.pop("discount", None)
-    ends = arrays["is_terminal"][-1] if "is_terminal" in arrays else discount is not None and discount[-1] == 0
+    ends = arrays["is_terminal"] if "is_terminal" in arrays else discount is not None and discount == 0
     extra = {name: c for name, c in columns.items() if name not in ("action", "reward", *FLAGS) and not _is_obs(name)}
     if discount is not None and ((discount != 0) & (discount != 1)).any():
         extra["continues"] = discount
-    return Episode(obs, columns.get("action", arrays["action"]), columns["reward"], bool(ends), extra)
+    terminated = bool(np.ravel(ends)[-1:].any())
+    return Episode(obs, columns.get("action", arrays["action"]), columns["reward"], terminated, extra)
 
 
 def _is_obs(name: str) -> bool:
@@ -79,7 +80,7 @@ def _is_obs(name: str) -> bool:
 
 
 def _observations(arrays: dict[str, np.ndarray], where: str) -> Any:
-    found = {name: arrays[name] for name in arrays if _is_obs(name)}
+    found = {name: arrays[name] for name in arrays if _is_obs(name) and arrays[name].ndim}
     if not found:
         raise BadInput(where, f"has no observations (it holds {', '.join(sorted(arrays)[:8])})", "image or observation")
     parts = {name.removeprefix("observation/"): part for name, part in found.items() if "/" in name}

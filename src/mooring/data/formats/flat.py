@@ -18,7 +18,7 @@ import numpy as np
 from mooring.data.dataset import Dataset
 from mooring.data.formats.names import KNOWN
 from mooring.data.spaces import Bounds
-from mooring.data.validation import parts
+from mooring.data.validation import parts, vector
 from mooring.errors import BadInput
 
 FIELDS = ("obs", "action", "next_obs")
@@ -130,6 +130,7 @@ def _stacked(name: str, group: dict[str, np.ndarray], where: str) -> np.ndarray:
 
 def _last_of(episode: np.ndarray, where: str) -> np.ndarray:
     """The last row of each episode."""
+    episode = vector(episode, "episode", where)
     last = np.append(episode[1:] != episode[:-1], True)
     starts = np.append(0, np.flatnonzero(last)[:-1] + 1)
     _, first = np.unique(episode[starts], return_index=True)

@@ -11,6 +11,7 @@ import numpy as np
 from mooring.data import catalog
 from mooring.data.dataset import Dataset
 from mooring.data.episodes import Episode, flat_columns
+from mooring.data.validation import vector
 from mooring.errors import BadInput
 
 SYNONYMS = {
@@ -25,6 +26,7 @@ SYNONYMS = {
     "last": ("last",),
 }
 KNOWN = {synonym for synonyms in SYNONYMS.values() for synonym in synonyms}
+ENDS = ("terminated", "done", "truncated", "continues", "last")
 REQUIRED = ("obs", "action", "reward", "terminated")
 GROUPS = ("obs", "next_obs", "extra")
 
@@ -43,7 +45,9 @@ def assembled(
 
 def columns_of(arrays: Mapping[str, Any], where: str) -> dict[str, Any]:
     """The arrays by the names that `Dataset.build` takes. Raises BadInput where one is missing that it needs."""
-    columns = _with_ends(_named(arrays))
+    columns = _named(arrays)
+    columns |= {name: vector(columns[name], name, where) for name in ENDS if name in columns}
+    columns = _with_ends(columns)
     missing = [name for name in REQUIRED if name not in columns]
     if missing:
         found = f"lacks {', '.join(missing)} (it holds {', '.join(sorted(arrays)[:8]) or 'nothing'})"

@@ -28,7 +28,7 @@ def read(path: Path, **given: Any) -> Dataset:
     """The data set in a file; `given` is what `Dataset.build` takes beside columns. Raises BadInput."""
     where = str(path)
     arrays = arrays_of(path, where)
-    if "index" in arrays and "reward" in arrays:
+    if {"index", "reward", "done"} <= arrays.keys():
         ends = _ends(arrays.pop("index"), len(arrays["reward"]), where)
         arrays.setdefault("truncated", ends & (arrays["done"].reshape(-1) == 0))
     return names.assembled(arrays, path, where, {}, given)

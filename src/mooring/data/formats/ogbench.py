@@ -25,6 +25,7 @@ from mooring.data.formats.npz import arrays_of, write_arrays
 from mooring.errors import BadInput
 
 REQUIRED = ("observations", "actions", "terminals")
+COLUMNS = (*REQUIRED, "rewards", "masks", "valids", "next_observations")
 
 
 def recognizes(names: Collection[str]) -> bool:
@@ -81,9 +82,10 @@ def _check(arrays: dict[str, np.ndarray], where: str) -> None:
     if missing:
         found = f"lacks {', '.join(missing)} (it holds {', '.join(sorted(arrays)[:8]) or 'nothing'})"
         raise BadInput(where, found, "the layout of OGBench: " + ", ".join(REQUIRED))
-    for name in REQUIRED:
-        if len(arrays[name]) != len(arrays["terminals"]):
-            found = f"{name} has {len(arrays[name])} rows and terminals has {len(arrays['terminals'])}"
+    rows = {name: (*arrays[name].shape, 0)[0] for name in COLUMNS if name in arrays}
+    for name in rows:
+        if rows[name] != rows["terminals"] or rows[name] < 2:
+            found = f"{name} has {rows[name]} rows and terminals has {rows['terminals']}"
             raise BadInput(where, found, "one row per observation in each")
 
 

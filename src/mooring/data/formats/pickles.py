@@ -51,7 +51,7 @@ def _arrays(columns: dict[Any, Any], allowance: Allowance) -> dict[str, np.ndarr
             arrays[str(name)] = np.asarray(plain[0] if isinstance(value, Stored) else plain)
         except ValueError as error:
             raise BadInput(allowance.where, f"{name} is ragged", "an array with one row per step") from error
-    return arrays
+    return {name: array for name, array in arrays.items() if array.ndim}
 
 
 def _size(row: Any) -> int:
