@@ -34,7 +34,7 @@ def test_sound_data_pass(mooring, columns, tmp_path):
 
 
 def test_warnings_and_failures_have_codes_of_their_own(mooring, columns, tmp_path):
-    warned = save(columns | {"reward": np.ones(80)}, tmp_path / "warned.npz")
+    warned = save(columns | {"reward": np.zeros(80)}, tmp_path / "warned.npz")
     assert mooring("data", "audit", warned).code == 1
     assert mooring("data", "audit", warned, "--strict").code == 3
     failed = save(columns | {"next_obs": columns["obs"]}, tmp_path / "failed.npz")

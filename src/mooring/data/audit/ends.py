@@ -19,9 +19,14 @@ from mooring.data.validation import Obs
 CHANCE = 1e-3  # ours: so rarely would as many terminations fall on one step if they came as they do on those before
 FEW = 3  # ours: as many alike are no accident
 MOST = 0.5  # ours: share that makes a pattern out of cases
-USUAL, LEAP = 0.9, 2.0  # ours: a leap is twice what nine of ten steps stay below
+FITTING = 0.9  # ours: share of the steps that the second fit keeps; the resets of episodes above 10 steps go
+LEAP = 4.0  # ours: times the median step's surprise
 SELDOM = 0.99  # ours: share of steps that a reset is larger than
-NEAR, AWAY = 0.01, 0.2  # ours: shares of rows by distance to the first obs: lands among these, comes from beyond those
+NEAR, AWAY = 0.05, 0.2  # ours: shares of rows by distance to the first: lands among these, comes from beyond those
+CLOSER = 0.2  # ours: of the distance before; a swing through the start gets less near in one step
+RARE = (
+    1e-4  # ours: share of rows; a tenth of the resets is surely seen, and episodes of 1,000 steps reset once in 1,000
+)
 ENOUGH = 500  # ours: rows below which nearest and usual mean little
 CHUNK = 100_000  # rows at a time, to bound memory
 
@@ -113,8 +118,8 @@ def _leaping(data: Dataset, rows: Rows) -> bool:
 def missed_ends(data: Dataset) -> Iterator[Finding]:
     """Rows within episodes whose obs leaps back to where the log began: ends that are not marked.
 
-    A leap leaves the states far from the first row's, lands among those nearest to it, and is far larger than a
-    linear model of the step makes of it.
+    A leap comes from far, lands among the rows nearest to the first one, and is far larger than a linear model of the
+    step makes of it. Resets to starts that are spread widely do not show.
     """
     inner = np.flatnonzero(~data.last)
     if len(inner) < ENOUGH or not states(data.obs, inner[:1]).shape[1]:
@@ -124,10 +129,11 @@ def missed_ends(data: Dataset) -> Iterator[Finding]:
     first = vectors(data.obs, np.arange(1))
     pieces = np.array_split(np.arange(len(data)), len(data) // CHUNK + 1)
     distance = np.concatenate([np.abs(vectors(data.obs, rows) - first).mean(axis=1) for rows in pieces])
+    left, reached = distance[inner], distance[inner + 1]
     near, away = np.quantile(distance, [NEAR, AWAY])
-    large = surprise > LEAP * np.quantile(surprise, USUAL)
-    leaps = inner[large & (distance[inner + 1] <= near) & (distance[inner] > away)]
-    if len(leaps) >= FEW:
+    back = (left > away) & (reached <= near) & (reached <= CLOSER * left)
+    leaps = inner[back & (surprise > LEAP * np.median(surprise))]
+    if len(leaps) >= max(FEW, RARE * len(data)):
         text = f"in {len(leaps)} rows within episodes obs leaps back to where the log began, as at a reset"
         fix = "mark the ends of episodes; see that obs has as many rows per episode as action has"
         yield Finding("failure", "truncated", text, fix, int(leaps[0]) + 1, len(leaps), {"leaps": len(leaps)})
@@ -151,7 +157,7 @@ def _surprise(data: Dataset, vectors: Callable[[Obs, Rows], Matrix], inner: Rows
         error = change - known @ weights
         usual = scales(error[kept])
         size = np.sqrt(((error / usual) ** 2).mean(axis=1))
-        kept = size <= np.quantile(size, USUAL)
+        kept = size <= np.quantile(size, FITTING)
     pieces = np.array_split(inner, len(inner) // CHUNK + 1)
     errors = (change - known @ weights for known, change in map(columns, pieces))
     return np.concatenate([np.sqrt(((error / usual) ** 2).mean(axis=1)) for error in errors])

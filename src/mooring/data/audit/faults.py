@@ -78,12 +78,12 @@ def amounts_as_labels(data: Dataset) -> Dataset | None:
     return replace(data, action=labels, action_space=Discrete(LEVELS))
 
 
-def rewards_a_row_late(data: Dataset) -> Dataset:
-    return replace(data, reward=np.roll(data.reward, 1))
+def rewards_a_row_late(data: Dataset) -> Dataset | None:
+    return replace(data, reward=np.roll(data.reward, 1)) if np.ptp(data.reward) else None
 
 
-def rewards_a_row_early(data: Dataset) -> Dataset:
-    return replace(data, reward=np.roll(data.reward, -1))
+def rewards_a_row_early(data: Dataset) -> Dataset | None:
+    return replace(data, reward=np.roll(data.reward, -1)) if np.ptp(data.reward) else None
 
 
 def actions_a_row_late(data: Dataset) -> Dataset:

@@ -33,16 +33,18 @@ def constant(data: Dataset) -> Iterator[Finding]:
 
 
 def far_out(data: Dataset) -> Iterator[Finding]:
-    """Single values many standard deviations from their entry's mean."""
+    """Values many standard deviations from their entry's mean; not in flags, which may be rare."""
     for field, array in vector_parts(data.obs).items():
         low, high = array.min(axis=0), array.max(axis=0)
         mean, std = array.mean(axis=0, dtype=np.float64), array.std(axis=0, dtype=np.float64)
         distance = np.maximum(high - mean, mean - low) / np.where(std > 0, std, np.inf)
         for entry in np.flatnonzero(distance > FAR):
+            if len(np.unique(array[:, entry])) <= 2:
+                continue
             away = np.abs(array[:, entry] - mean[entry])
             row, count = int(away.argmax()), int((away > FAR * std[entry]).sum())
             text = f"entry {entry} is {array[row, entry]:g} in row {row}, {distance[entry]:.0f} standard deviations out"
-            fix = "drop or mend those rows, unless the entry is a rare flag"
+            fix = "drop or mend those rows, unless such values are real"
             yield Finding("warning", field, text, fix, row, count, {"deviations": float(distance[entry])})
 
 

@@ -20,7 +20,13 @@ MANY = 100  # ours: different values; fewer make a sparse or counted reward, whi
 
 
 def constant(data: Dataset) -> Iterator[Finding]:
-    if np.ptp(data.reward) == 0:
+    if np.ptp(data.reward) > 0:
+        return
+    if np.ptp(data.returns) > 0 and data.reward[0] and (data.continues == 0).any():
+        yield Finding(
+            "note", "reward", f"every reward is {data.reward[0]:g}: only the lengths of episodes can be better"
+        )
+    else:
         text = f"every reward is {data.reward[0]:g}: there is nothing to learn from"
         yield Finding("warning", "reward", text, "see that rewards were logged; cloning needs none")
 
@@ -81,10 +87,10 @@ def known_scores(data: Dataset) -> Iterator[Finding]:
 
 
 def outliers(data: Dataset) -> Iterator[Finding]:
-    """A few rewards far larger than all others, among many values."""
+    """A few rewards within episodes far larger than all others, among many values; at an end such are usual."""
     size = np.abs(data.reward)
     usual = float(np.quantile(size, 1 - 1e-4))
-    odd = np.flatnonzero(size > ALONE * max(usual, 1e-6))
+    odd = np.flatnonzero(~data.last & (size > ALONE * max(usual, 1e-6)))
     if len(odd) and len(np.unique(data.reward)) > MANY:
         row = int(odd[0])
         text = f"is {data.reward[row]:g} in row {row}; all but a few rewards are below {usual:.3g} in size"
