@@ -83,6 +83,8 @@ def test_rules_by_column_and_pattern():
 def test_other_columns_need_a_rule_of_their_own():
     with pytest.raises(BadInput, match=r"row 2 .e 1.: column dose is missing .1 such rows"):
         imported("hr", "zero", action="dose", terminated="d")
+    with pytest.raises(BadInput, match="column dose is missing"):
+        imported("hr", {"*": "zero"}, action="dose", terminated="d")
     data = imported("hr", "zero,dose=forward", action="dose", terminated="d")
     assert data.action[:, 0].tolist() == [0, 1, 1, 0.5, 1]
     with pytest.raises(BadInput, match="only observations have indicators"):

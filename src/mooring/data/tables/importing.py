@@ -72,7 +72,7 @@ def _log(table: Any, layout: Layout, say: Say) -> tuple[Log, Roles]:
     parts = opened(table)
     known, where = parts[0].columns, parts[0].name
     roles = layout.roles(known, where)
-    rules = Rules.of(layout.missing, known, where)
+    rules = Rules.of(layout.missing, known, roles["obs"], where)
     as_text = expanded(layout.categorical, [*roles["obs"], *roles["action"]], where)
     rows = joined(parts, sorted({name for names in roles.values() for name in names}))
     order = ordered(rows, layout.episode, layout.time, layout.terminated, layout.truncated, rules)

@@ -17,13 +17,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mooring.data.tables.naming import expanded, listed
+from mooring.data.tables.naming import expanded, is_pattern, listed
 from mooring.errors import BadInput, unknown
 
 STEPS = ("error", "drop-episode", "forward", "mean", "zero", "indicator")
 Missing = str | Mapping[str, str]
 """A rule for all observations, "forward"; or rules by column, {"hr": "mean", "*_lab": "forward+mean"}; or as one text,
-"forward,hr=mean,*_lab=indicator". Other columns than observations are never filled unless they are named."""
+"forward,hr=mean,*_lab=indicator". Patterns are of observations: other columns are filled where they are named outright.
+"""
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,14 @@ class Rules:
     others: tuple[str, ...]
 
     @classmethod
-    def of(cls, missing: Missing, known: Sequence[str], where: str) -> Rules:
+    def of(cls, missing: Missing, known: Sequence[str], obs: Sequence[str], where: str) -> Rules:
         """Raises BadInput, with near names, for columns and steps that do not exist; later parts win over earlier."""
         parts = missing.items() if isinstance(missing, Mapping) else [_split(part) for part in listed(missing)]
         own: dict[str, tuple[str, ...]] = {}
         others: tuple[str, ...] = ("error",)
         for names, rule in parts:
             if names:
-                own |= dict.fromkeys(expanded(names, known, where), _steps(rule))
+                own |= dict.fromkeys(_columns(names, known, obs, where), _steps(rule))
             else:
                 others = _steps(rule)
         return cls(own, others)
@@ -57,6 +58,13 @@ class Rules:
                 f"missing values of {column}", "indicator", "another rule: only observations have indicators"
             )
         return steps if column in self.own else tuple(step for step in steps if step == "drop-episode")
+
+
+def _columns(names: str, known: Sequence[str], obs: Sequence[str], where: str) -> list[str]:
+    """Those that are named outright, of all; those that a pattern matches, of the observations."""
+    each = [names] if names in known else listed(names)
+    among = [known if name in known or not is_pattern(name) else obs for name in each]
+    return [column for name, columns in zip(each, among, strict=True) for column in expanded(name, columns, where)]
 
 
 def _split(part: str) -> tuple[str, str]:
