@@ -84,21 +84,19 @@ def concatenate(data_sets: Sequence[Dataset], name: str | None = None) -> Datase
     first = data_sets[0]
     for other in data_sets[1:]:
         _check_fit(first, other)
-    same = lambda field: all(getattr(data, field) == getattr(first, field) for data in data_sets)
-    joined = lambda field: np.concatenate([getattr(data, field) for data in data_sets])
+    columns = ("obs", "action", "reward", "next_obs", "continues", "last", "extra")
+    agreed = {
+        field: getattr(first, field)
+        if all(getattr(data, field) == getattr(first, field) for data in data_sets)
+        else None
+        for field in ("env", "score_range")
+    }
+    joined: dict[str, Any] = {column: _joined([getattr(data, column) for data in data_sets]) for column in columns}
     return replace(
         first,
-        obs=_joined([data.obs for data in data_sets]),
-        action=joined("action"),
-        reward=joined("reward"),
-        next_obs=_joined([data.next_obs for data in data_sets]),
-        continues=joined("continues"),
-        last=joined("last"),
-        extra=_joined([data.extra for data in data_sets]),
+        **(joined | agreed),
         horizon=max(data.horizon for data in data_sets),
         name=name or "+".join(data.name for data in data_sets),
-        env=first.env if same("env") else None,
-        score_range=first.score_range if same("score_range") else None,
     )
 
 
