@@ -54,7 +54,7 @@ def _located(name: str) -> Path:
 
 def _read(path: Path, format: str | None, options: dict[str, Any]) -> Dataset:
     if not path.exists():
-        raise BadInput(str(path), "no such file or folder")
+        raise BadInput(str(path), "no such file")
     reader = formats.named(format) if format else formats.of(path)
     return reader.read(path, **options)
 
