@@ -42,6 +42,13 @@ def test_a_table_of_ones_own(written):
     assert data.last.tolist() == [False, True, True]
 
 
+def test_done_and_truncated_and_episodes_together(written):
+    content = "episode,obs_0,action,reward,done,truncated\n0,1,0,1,1,1\n1,2,0,1,1,0\n2,3,0,1,0,0\n3,4,1,1,1,0\n"
+    data = load(written(content))  # done marks the truncated row too: it means either end
+    assert data.obs[:, 0].tolist() == [2, 4]
+    assert data.continues.tolist() == [0, 0]
+
+
 def test_named_entries_keep_their_names_and_order(written):
     data = load(written(CSV.replace("obs_0", "obs_pulse").replace("obs_1", "obs_age")))
     assert data.obs[0].tolist() == [0.5, 1]
@@ -156,6 +163,9 @@ def test_a_log_of_ones_own(written):
         (joined(lines(reward=[1, 1, float("nan"), 1])), "reward holds NaN or infinity in 1 rows, first row 2"),
         (joined(lines(episode=[0, 1, 0, 1])), "the rows of episode 0 are not together: it comes again in row 2"),
         (joined(lines(terminated=[0, 2, 0, 0])), "terminated is 2 in row 1; expected 0 or 1"),
+        (joined(lines(truncated=[0, 2, 0, 0])), "truncated is 2 in row 1; expected 0 or 1"),
+        (joined(lines(terminated=[[0, 1]] * 4)), r"terminated has shape \(4, 2\); expected one number per row"),
+        (joined(lines(episode=[[0, 1]] * 4)), r"episode has shape \(4, 2\); expected one number per row"),
         ("[" * 100_000, "line 1 is not JSON"),
     ],
 )

@@ -67,7 +67,7 @@ def _episode(arrays: dict[str, np.ndarray], where: str) -> Episode:
     cut = slice(None, -1) if follows else slice(1, None)
     columns = {name: column[cut] for name, column in arrays.items() if column.ndim and len(column) == rows}
     discount = columns.pop("discount", None)
-    ends = arrays["is_terminal"] if "is_terminal" in arrays else discount is not None and discount == 0
+    ends = arrays.get("is_terminal", discount is not None and discount == 0)
     extra = {name: c for name, c in columns.items() if name not in ("action", "reward", *FLAGS) and not _is_obs(name)}
     if discount is not None and ((discount != 0) & (discount != 1)).any():
         extra["continues"] = discount

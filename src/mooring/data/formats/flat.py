@@ -60,11 +60,8 @@ def gathered(flat: Mapping[str, np.ndarray], where: str) -> tuple[dict[str, Any]
 
 def mark_ends(arrays: dict[str, np.ndarray], where: str) -> None:
     """Puts `last` in the place of `episode`, if that is there. Raises BadInput where an episode's rows are apart."""
-    if "episode" not in arrays:
-        return
-    arrays["last"] = _last_of(arrays.pop("episode"), where)
-    if "truncated" in arrays and "terminated" in arrays:
-        arrays["truncated"] = (arrays["truncated"] != 0) | (arrays["last"] & (arrays["terminated"] == 0))
+    if "episode" in arrays:
+        arrays["last"] = _last_of(arrays.pop("episode"), where)
 
 
 def _entry_names(data: Dataset, field: str) -> list[str] | None:

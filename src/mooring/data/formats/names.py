@@ -11,7 +11,7 @@ import numpy as np
 from mooring.data import catalog
 from mooring.data.dataset import Dataset
 from mooring.data.episodes import Episode, flat_columns
-from mooring.data.validation import vector
+from mooring.data.validation import flags, vector
 from mooring.errors import BadInput
 
 SYNONYMS = {
@@ -47,7 +47,7 @@ def columns_of(arrays: Mapping[str, Any], where: str) -> dict[str, Any]:
     """The arrays by the names that `Dataset.build` takes. Raises BadInput where one is missing that it needs."""
     columns = _named(arrays)
     columns |= {name: vector(columns[name], name, where) for name in ENDS if name in columns}
-    columns = _with_ends(columns)
+    columns = _with_ends(columns, where)
     missing = [name for name in REQUIRED if name not in columns]
     if missing:
         found = f"lacks {', '.join(missing)} (it holds {', '.join(sorted(arrays)[:8]) or 'nothing'})"
@@ -89,7 +89,7 @@ def _named(arrays: Mapping[str, Any]) -> dict[str, Any]:
     return columns
 
 
-def _with_ends(columns: dict[str, Any]) -> dict[str, Any]:
+def _with_ends(columns: dict[str, Any], where: str) -> dict[str, Any]:
     """The two kinds of ends, from whichever columns tell them."""
     done, last = columns.pop("done", None), columns.pop("last", None)
     if "continues" in columns:
@@ -97,13 +97,18 @@ def _with_ends(columns: dict[str, Any]) -> dict[str, Any]:
     if done is not None:
         columns.setdefault("terminated", _without_cuts(done, columns.get("truncated")))
     if last is not None and "terminated" in columns:
-        columns.setdefault("truncated", _without_terminations(last, columns["terminated"]))
+        columns["truncated"] = _cuts(last, columns["terminated"], columns.get("truncated"), where)
     return columns
 
 
-def _without_terminations(last: np.ndarray, terminated: np.ndarray) -> np.ndarray:
-    """The last rows that did not terminate."""
-    return (last != 0) & (terminated == 0) if last.shape == terminated.shape else last
+def _cuts(last: np.ndarray, terminated: np.ndarray, truncated: np.ndarray | None, where: str) -> np.ndarray:
+    """The last rows that did not terminate, and those that are truncated."""
+    if len(last) != len(terminated):
+        return last  # `Dataset.build` says that its length differs
+    cut: np.ndarray = (last != 0) & (terminated == 0)
+    if truncated is None or len(truncated) != len(cut):
+        return cut if truncated is None else truncated
+    return cut | flags(truncated, "truncated", where)
 
 
 def _without_cuts(done: np.ndarray, truncated: np.ndarray | None) -> np.ndarray:
