@@ -3,9 +3,9 @@
     python benchmarks/data_formats.py [--rows 1000000] [FORMAT ...]
 
 Observations have 11 numbers and actions 3, as Hopper's; episodes have 1,000 steps, and all numbers are noise, which
-compresses worst. Each figure is of a fresh process: seconds of processor time of the work, and the highest memory of the
-process, of which `nothing` is what Python, NumPy, JAX and, to write, the data set itself take. To convert is to read
-an npz, to write, to read back and to compare, as `mooring data convert` does.
+compresses worst. Each figure is of a fresh process: seconds of processor time of the work, and the highest memory of
+the whole process, of which `nothing` is what Python, NumPy, JAX and, to write, the data set itself take. To convert is
+to read an npz, to write, to read back and to compare, as `mooring data convert` does.
 """
 
 import argparse
