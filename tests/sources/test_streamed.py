@@ -6,14 +6,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jaxtyping import Array, Float
 
 from mooring import loop
 from mooring.algorithms.imitation.bc import BC
 from mooring.data import Dataset, load, write_rows
+from mooring.data.mapped import MappedDataset
 from mooring.errors import BadInput
 from mooring.sources import Mixture, Offline, Streamed, Windows, uniform
 from mooring.testing import check_source
 from mooring.training import train
+from mooring.types import Algorithm, Policy, static
 
 EPISODES = 60
 BATCH = 16
@@ -46,55 +49,60 @@ def mapped(data, tmp_path_factory):
     return load(path)
 
 
+BLOCK_BYTES = 7 * BATCH * 60
+KEYS = jax.random.split(jax.random.key(0), 3)
+
+
 def small_blocks(mapped, columns=(), **options):
-    """Blocks of some 6 batches, runs of a few rows."""
-    return Streamed.of(mapped, columns, BATCH, block_bytes=6 * BATCH * 60, **options)
+    """Blocks of a few batches, runs of a few rows."""
+    return Streamed.of(mapped, columns, BATCH, block_bytes=BLOCK_BYTES, **options)
 
 
-def batches(source, keys, count):
-    """What each member draws in its first `count` updates, as a loop that exchanges blocks gives it."""
+@jax.jit
+def drawn(source, states):
+    """A batch of each member, and the states after it."""
 
-    def one(source, state, key):
+    def one(state, key):
         batch = source.sample(state, key, BATCH)
         return batch, source.feedback(state, batch, {})
 
-    states = jax.vmap(source.init)(keys)
-    sample = jax.jit(jax.vmap(one, in_axes=(None, 0, 0)))
+    return jax.vmap(one)(states, KEYS)
+
+
+def batches(source, count):
+    """What each of three members draws in its first `count` updates, as a loop that exchanges blocks gives it."""
+    states = jax.vmap(source.init)(KEYS)
     for step in range(count):
         source = source.at(step)
-        batch, states = sample(source, states, keys)
+        batch, states = drawn(source, states)
         yield batch
     source.close()
 
 
 def test_every_row_comes_once_an_epoch_to_every_member(mapped):
     source = small_blocks(mapped, ("weight",))
-    keys = jax.random.split(jax.random.key(0), 3)
-    epochs = 3
-    drawn = list(batches(source, keys, epochs * len(mapped) // BATCH + 1))
-    rows = np.concatenate([np.asarray(batch.obs[..., 0], int) for batch in drawn], axis=1)
-    weight = np.concatenate([np.asarray(batch["weight"]) for batch in drawn], axis=1)
+    shown = list(batches(source, 3 * len(mapped) // BATCH + 1))
+    rows = np.concatenate([np.asarray(batch.obs[..., 0], int) for batch in shown], axis=1)
+    weight = np.concatenate([np.asarray(batch["weight"]) for batch in shown], axis=1)
     np.testing.assert_array_equal(weight, 10 * rows)
     blocks = rows.shape[1] // (source.lasts * BATCH)
     whole = blocks * source.lasts * BATCH
     for member in range(3):
         times = np.bincount(rows[member, :whole], minlength=len(mapped))
         assert {times.min(), times.max()} <= {whole // len(mapped), whole // len(mapped) + 1}
-    assert (rows[0, : 5 * BATCH] != rows[1, : 5 * BATCH]).mean() > 0.9
+    assert (rows[0, : 5 * BATCH] != rows[1, : 5 * BATCH]).mean() > 0.6
     assert set(rows[0, : source.lasts * BATCH]) == set(rows[1, : source.lasts * BATCH])
 
 
 def test_an_epochs_order_is_random_and_is_not_that_of_the_next(mapped):
     source = small_blocks(mapped)
     count = len(mapped) // BATCH
-    rows = np.concatenate(
-        [np.asarray(b.obs[0, :, 0]) for b in batches(source, jax.random.split(jax.random.key(0), 1), 2 * count)]
-    )
+    rows = np.concatenate([np.asarray(b.obs[0, :, 0]) for b in batches(source, 2 * count)])
     one, two = rows[: count * BATCH], rows[count * BATCH :]
     for order in (one, two):
         assert abs(np.corrcoef(order, np.arange(len(order)))[0, 1]) < 0.3
     assert (one == two).mean() < 0.05
-    other = next(batches(small_blocks(mapped, seed=1), jax.random.split(jax.random.key(0), 1), 1))
+    other = next(batches(small_blocks(mapped, seed=1), 1))
     assert set(np.asarray(other.obs[0, :, 0])) != set(one[:BATCH])
 
 
@@ -109,7 +117,7 @@ def test_the_runs_of_all_blocks_are_all_rows_of_all_epochs(mapped):
 
 def test_derived_columns_are_those_of_the_whole(data, mapped):
     names = ("next_action", "return_to_go", "timestep", "row", "weight")
-    for batch in batches(small_blocks(mapped, names), jax.random.split(jax.random.key(0), 1), 9):
+    for batch in batches(small_blocks(mapped, names), 9):
         row = np.asarray(batch.obs[0, :, 0], int)
         for name in names:
             np.testing.assert_allclose(np.asarray(batch[name][0]), data.column(name)[row], rtol=1e-5, err_msg=name)
@@ -156,26 +164,57 @@ def test_in_a_mixture(data, mapped):
     later.close()
 
 
-def small_training(mapped, monkeypatch, steps, **options):
-    monkeypatch.setattr("mooring.sources.streamed.BLOCK_BYTES", 7 * BATCH * 60)
-    return train(BC(batch_size=BATCH, hidden=(8,)), mapped, steps, seeds=2, chunk=10, save_every=10, **options)
+class Still(Policy):
+    """Stays where it is."""
+
+    seen: Float[Array, " O"]
+
+    def act(self, memory, obs, key):
+        return jnp.zeros(2), memory
 
 
-def test_a_run_that_was_cut_ends_where_the_unbroken_one_ends(mapped, tmp_path, monkeypatch):
-    unbroken = small_training(mapped, monkeypatch, 40, folder=tmp_path / "one")
-    small_training(mapped, monkeypatch, 23, folder=tmp_path / "two")
-    resumed = small_training(mapped, monkeypatch, 40, folder=tmp_path / "two", resume=True)
+class Average(Algorithm):
+    """Sums up what it is shown: quick to compile, and its result is known."""
+
+    name = "average"
+    actions = ("continuous",)
+    batch_size: int = static(BATCH)
+
+    def init(self, key, spec):
+        return {"obs": jnp.zeros(3), "random": jax.random.normal(key)}
+
+    def update(self, agent, batch, key, step):
+        noise = agent["random"] + 0.1 * jax.random.normal(key)
+        return {"obs": agent["obs"] + batch.obs.sum(axis=0), "random": noise}, {"reward": batch.reward}
+
+    def policy(self, agent):
+        return Still(agent["obs"])
+
+
+def small(data, steps, **options):
+    """Trains, from blocks of a few batches where the data lies in files."""
+    source = small_blocks(data) if isinstance(data, MappedDataset) else None
+    assert source is None or source.lasts < 20
+    return train(Average(), data, steps, seeds=2, chunk=10, save_every=10, source=source, **options)
+
+
+def test_a_run_that_was_cut_ends_where_the_unbroken_one_ends(mapped, tmp_path):
+    unbroken = small(mapped, 40, folder=tmp_path / "one")
+    small(mapped, 23, folder=tmp_path / "two")
+    resumed = small(mapped, 40, folder=tmp_path / "two", resume=True)
     for one, two in zip(jax.tree.leaves(unbroken.run.agent), jax.tree.leaves(resumed.run.agent), strict=True):
         np.testing.assert_array_equal(one, two)
 
 
-def test_it_trains_as_well_as_from_memory(data, mapped, monkeypatch):
-    def loss(trained):
-        return np.mean([row["loss"] if "loss" in row else row["actor_loss"] for row in trained.rows[-3:]])
-
-    streamed = small_training(mapped, monkeypatch, 60)
-    memory = train(BC(batch_size=BATCH, hidden=(8,)), data, 60, seeds=2, chunk=20)
-    assert abs(loss(streamed) - loss(memory)) < 0.3 * abs(loss(memory)) + 0.05
+def test_training_sees_what_training_from_memory_sees(data, mapped):
+    """Over whole epochs exactly what is in the data; from memory the same on average."""
+    updates = 60  # nearly an epoch
+    assert updates == len(data) // BATCH
+    streamed = np.asarray(small(mapped, updates).run.agent["obs"]) / (updates * BATCH)
+    memory = np.asarray(small(data, updates).run.agent["obs"]) / (updates * BATCH)
+    mean, error = data.moments("obs")[0], data.moments("obs")[1] / np.sqrt(updates * BATCH)
+    assert (np.abs(streamed - mean[None]) < 0.1 * error[None]).all()
+    assert (np.abs(memory - mean[None]) < 5 * error[None]).all()
 
 
 def test_memory_holds_blocks_and_not_the_data(tmp_path):
@@ -200,12 +239,12 @@ def test_memory_holds_blocks_and_not_the_data(tmp_path):
 
 def test_one_compilation_serves_all_blocks(mapped):
     source = small_blocks(mapped)
-    algorithms = loop.stack([BC(batch_size=BATCH, hidden=(8,))])
-    run = loop.start(algorithms, source, mapped.spec(), loop.keys_of([0]))
+    algorithms = loop.stack([Average(), Average()])
+    run = loop.start(algorithms, source, mapped.spec(), loop.keys_of([0, 1]))
     run, _ = loop.advance(algorithms, source, run, 1)
     compiled = loop.advance._cache_size()
     for block in range(1, 4):
         run, _ = loop.advance(algorithms, source.at(block * source.lasts), run, 1)
+    run, _ = loop.advance(algorithms, small_blocks(mapped, seed=1), run, 1)
     assert loop.advance._cache_size() == compiled
     source.close()
-    assert jnp.isfinite(run.step)
