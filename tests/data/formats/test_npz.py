@@ -143,6 +143,16 @@ def test_bad_files(tmp_path):
         read(cut)
 
 
+def test_arrays_that_contradict_each_other(tmp_path):
+    both = {"obs/eye": np.zeros((ROWS, 1)), "terminated": np.zeros(ROWS)}
+    with pytest.raises(BadInput, match="has both obs and obs/eye; expected one or the other"):
+        read(save(tmp_path / "mine.npz", **arrays(), **both))
+    with pytest.raises(BadInput, match="truncated has 2 rows and reward has 6"):
+        read(save(tmp_path / "mine.npz", **arrays(), terminated=np.zeros(ROWS), last=np.zeros(2)))
+    with pytest.raises(BadInput, match="done has dtype <U1"):
+        read(save(tmp_path / "mine.npz", **arrays(), done=np.full(ROWS, "0")))
+
+
 @pytest.mark.parametrize(
     ("name", "rows", "episodes", "obs", "actions"),
     [

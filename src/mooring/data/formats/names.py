@@ -45,7 +45,7 @@ def assembled(
 
 def columns_of(arrays: Mapping[str, Any], where: str) -> dict[str, Any]:
     """The arrays by the names that `Dataset.build` takes. Raises BadInput where one is missing that it needs."""
-    columns = _named(arrays)
+    columns = _named(arrays, where)
     columns |= {name: vector(columns[name], name, where) for name in ENDS if name in columns}
     columns = _with_ends(columns, where)
     missing = [name for name in REQUIRED if name not in columns]
@@ -72,7 +72,7 @@ def joined(episodes: list[Episode], where: str) -> dict[str, Any]:
     return columns
 
 
-def _named(arrays: Mapping[str, Any]) -> dict[str, Any]:
+def _named(arrays: Mapping[str, Any], where: str) -> dict[str, Any]:
     """Columns by the names that `Dataset.build` takes."""
     columns: dict[str, Any] = {"extra": {}}
     for name, synonyms in SYNONYMS.items():
@@ -83,7 +83,10 @@ def _named(arrays: Mapping[str, Any]) -> dict[str, Any]:
     for key, array in arrays.items():
         group, _, part = key.partition("/")
         if part and group in GROUPS:
-            columns[group] = {**columns.get(group, {}), part: array}
+            parts = columns.setdefault(group, {})
+            if not isinstance(parts, dict):
+                raise BadInput(where, f"has both {group} and {key}", "one or the other")
+            parts[part] = array
         elif key not in KNOWN and np.shape(array)[:1] == rows:
             columns["extra"][key] = array
     return columns
