@@ -1,6 +1,7 @@
 """Rows as text and as Parquet: names of columns, whole numbers, ends of episodes, and odd cells."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -193,3 +194,12 @@ def test_parquet_of_others(tmp_path):
         write_table(arrow.table(columns | {name: values}), path)
         with pytest.raises(BadInput, match=rf"mine.parquet: {message}"):
             load(path)
+
+
+def test_parquet_without_its_package(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    (tmp_path / "mine.parquet").write_bytes(b"PAR1")
+    with pytest.raises(BadInput, match=r"pip install 'mooring\[table\]'"):
+        load(tmp_path / "mine.parquet")
+    with pytest.raises(BadInput, match=r"pip install 'mooring\[table\]'"):
+        parquet.write(sample("continuous"), tmp_path / "other.parquet")
