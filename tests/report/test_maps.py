@@ -41,7 +41,7 @@ def test_logged_steps_lead_to_free_cells_alone():
 
 def test_a_map_says_what_it_shows():
     figure = visit_map(walked([(2, 3), (4, 4)], "mooring/Pointmass-easy-v0"))
-    assert figure.axes[0].get_title(loc="left") == "walked: 2 steps visit 2 of 144 cells"
+    assert figure.axes[0].get_title(loc="left") == "walked\n2 steps visit 2 of 144 cells"
 
 
 def test_only_mazes_have_maps():

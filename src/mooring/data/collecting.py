@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -67,13 +67,13 @@ class Task(NamedTuple):
         """Raises BadInput where the environment is unknown, or its spaces are none that data sets have."""
         env = make(env_id)
         obs, action = observations_of(env.observation_space), actions_of(env.action_space)
-        horizon = env.spec.max_episode_steps if env.spec else None
+        horizon, start = env.spec.max_episode_steps if env.spec else None, getattr(env.action_space, "start", 0)
         env.close()
         for space, found in ((env.observation_space, obs), (env.action_space, action)):
             if found is None:
                 raise BadInput(f"environment {env_id}", f"has a space {space}", "float vectors, integers or images")
-        if isinstance(action, Bounds) and not action.finite:
-            raise BadInput(f"environment {env_id}", "its actions have no bounds", "bounded actions")
+        if (isinstance(action, Bounds) and not action.finite) or start != 0:
+            raise BadInput(f"environment {env_id}", f"its actions are {env.action_space}", "bounded, or counted from 0")
         assert obs is not None
         assert action is not None
         return cls(env_id, obs, action, horizon or 0, _score_range(env_id))
@@ -236,6 +236,7 @@ class Life:
     plan: Plan
     task: Task
     trained: Trained
+    _made: dict[tuple[str, int], Dataset] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def random_return(self) -> float:
@@ -245,9 +246,12 @@ class Life:
 
     @cached_property
     def returns(self) -> dict[int, float]:
-        """The mean greedy return of each policy that was kept, by the updates that had been made."""
+        """The mean greedy return of each policy that was kept, by the updates made; diverged ones are left out."""
         rows = [row for row in self.trained.rows if row["kind"] == "evaluate"]
-        return {row["step"]: row["return"][0] for row in rows}
+        finite = {row["step"]: row["return"][0] for row in rows if np.isfinite(row["return"][0])}
+        if not finite:
+            raise BadInput(f"policies of {self.task.env}", "all of them diverged", "one that acts")
+        return finite
 
     @property
     def expert(self) -> int:
@@ -274,8 +278,11 @@ class Life:
         if level == "medium-replay":
             blocks = self.medium // self.plan.every
             return self.lived(min(self.plan.warm_up + blocks * self.plan.block, self.plan.steps), name)
-        seed = _seed(self.plan.seed, level)
-        return roll_out(self._policy(level), self.task, steps, name, envs=self.plan.envs, seed=seed, tell=tell)
+        if (level, steps) not in self._made:  # medium-expert needs two of the others again
+            policy, seed = self._policy(level), _seed(self.plan.seed, level)
+            data = roll_out(policy, self.task, steps, name, envs=self.plan.envs, seed=seed, tell=tell)
+            self._made[level, steps] = data
+        return self._made[level, steps]
 
     def _policy(self, level: str) -> Policy:
         if level == "random":

@@ -49,7 +49,7 @@ def visit_map(data: Dataset, title: str | None = None) -> Figure:
     """The maze from above: darker where more steps led, in powers of ten; walls are gray, start and goal are marked."""
     facts, (counts, free) = maze_of(data), visits(data)
     visited, cells = coverage(data)
-    text = f"{data.name}: {len(data):,} steps visit {visited} of {cells} cells"
+    text = f"{data.name}\n{len(data):,} steps visit {visited} of {cells} cells"
     figure, axes = new_figure((6.0, 5.2), title or text)
     height, width = facts.walls.shape
     extent = (0, width, height, 0)
