@@ -236,7 +236,7 @@ class Blended(Offline):
 
 @pytest.mark.parametrize(
     ("broken", "message"),
-    [(Constant, "two keys gave one batch"), (Short, "not 32 rows"), (Blended, "are not rows of the data")],
+    [(Constant, "it gives one batch for ever"), (Short, "not 32 rows"), (Blended, "are not rows of the data")],
 )
 def test_each_fault_of_a_source_is_found(broken, message):
     with pytest.raises(AssertionError, match=message):
