@@ -39,6 +39,15 @@ def test_actions_without_effect_are_noted():
     assert found("action's row", data) == []
 
 
+def test_rows_that_do_not_follow_from_each_other():
+    data = drift(0.5)
+    order = np.random.default_rng(0).permutation(len(data))
+    columns = data.obs[order], data.action[order], data.reward[order]
+    assert found("order of rows", Dataset.build(*columns, np.zeros(len(data)))) == ["warning"]
+    assert found("missed ends", Dataset.build(*columns, np.zeros(len(data)))) == []
+    assert found("order of rows", data) == []
+
+
 def test_terminations_at_one_step():
     assert only("time limits as terminals", walk(terminated=LAST, truncated=np.zeros(ROWS))).row == 9
     assert found("time limits as terminals", walk(terminated=np.ones(ROWS), truncated=None)) == []

@@ -37,7 +37,7 @@ def audit(data: Any, **options: Any) -> Report:
     """Puts every check to a data set: a `Dataset`, or whatever `load` takes with these options.
 
     Changes nothing, and gives the same report at each call. Raises BadInput where the data can not be loaded;
-    `audit.raw.audit_file` reports what is wrong with the columns of such a file.
+    `audit.raw.refused` reports what is wrong with the columns of such a file.
     """
     data = load(data, **options)
     findings = worst_first(finding for check in CHECKS for finding in _put(check, data))

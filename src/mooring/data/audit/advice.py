@@ -39,6 +39,8 @@ def _wanted(data: Dataset, report: Report, kind: str) -> Iterator[tuple[str, str
         yield "iql", "rewards are sparse: it carries them back over many steps without asking about unseen actions"
     if joined.get("joins") and gain > 0:
         yield "iql", "joined pieces of episodes would return more than the best of them: it learns from pieces"
+    if groups > 1:
+        yield "iql", "returns fall into groups: it learns from the better ones without being told which"
     if kind == "discrete":
         yield "cql", "discrete actions: it distrusts those that the data does not hold"
     elif diversity > WIDE and len(data) > SMALL:
@@ -50,6 +52,5 @@ def _wanted(data: Dataset, report: Report, kind: str) -> Iterator[tuple[str, str
     else:
         yield "td3-bc", "the fast first try where actions vary moderately"
     if groups > 1:
-        yield "iql", "returns fall into groups: it learns from the better ones without being told which"
         yield "dt", "returns fall into groups: asked for a high return, it acts as the better ones did"
     yield "iql", "a sound first choice on mixed data"

@@ -24,6 +24,7 @@ ACTION_GAIN = 0.005  # ours: share of the change of obs, several times the error
 ACTION_RATIO = (
     1.2  # ours: in sound logs, with delays of their own too, no other row's action explains more than its own
 )
+UNRELATED = 0.05  # ours: share of an entry, the best one; what has any inertia carries far more from step to step
 REWARD_LEFT = 0.5  # ours: a shift has to halve what stays unexplained; in sound logs it multiplies it
 REWARD_SHARE = 0.5  # ours: below, the reward is no quadratic function of the row, and the comparison says nothing
 SCATTERED = 0.01  # ours: share of rows; above, rows are not consecutive at all, below, single ends are missing
@@ -63,6 +64,29 @@ def motion(data: Dataset) -> Iterator[Finding]:
         text = f"equals the same row's obs in {still.mean():.0%} of the rows: it holds no news"
         row, count, evidence = int(rows[still][0]), int(still.sum()), {"share": float(still.mean())}
         yield Finding("failure", "next_obs", text, "take it from the row after", row, count, evidence)
+
+
+def persistence(data: Dataset) -> Iterator[Finding]:
+    """Whether rows follow from each other: how much of the following obs a row's obs explains."""
+    share = carried(data)
+    if share is None:
+        return
+    if share < UNRELATED:
+        text = f"a row's obs explains {max(share, 0):.1%} of the following row's, as where rows are shuffled"
+        fix = "sort rows by episode and time; where each row is a decision of its own, make it an episode of its own"
+        yield Finding("warning", "obs", text, fix, evidence={"share": share})
+    else:
+        text = f"a row's obs explains {share:.0%} of the following row's"
+        yield Finding("pass", "obs", text, evidence={"share": share})
+
+
+def carried(data: Dataset) -> float | None:
+    """The largest share of an entry of the following obs that obs explains; None where that can not be measured."""
+    rows = some(np.flatnonzero(~data.last), FITTED)
+    if len(rows) < ENOUGH or not states(data.obs, rows[:1]).shape[1]:
+        return None
+    vectors = folded(data)
+    return float(explained(vectors(data.obs, rows), vectors(data.obs, rows + 1), _groups(data, rows)).max())
 
 
 def action_lag(data: Dataset) -> Iterator[Finding]:
@@ -153,6 +177,7 @@ def next_action(data: Dataset) -> Iterator[Finding]:
 CHECKS = (
     Check("next observation", "next_obs", "is the following row's obs throughout each episode", continuity),
     Check("motion", "next_obs", "differs from obs", motion),
+    Check("order of rows", "obs", "not measured: too few rows, or no observations that are vectors", persistence),
     Check("action's row", "action", "not measured: too few rows, or no observations that are vectors", action_lag),
     Check("reward's row", "reward", "not measured: too few rows, or the reward never changes", reward_lag),
     Check("next action", "next_action", "not logged, or right", next_action),

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.stats import poisson
 
+from mooring.data.audit.alignment import UNRELATED, carried
 from mooring.data.audit.features import RIDGE, Matrix, Rows, actions, folded, same, scales, some, states
 from mooring.data.audit.report import Check, Finding, Level
 from mooring.data.dataset import Dataset
@@ -24,9 +25,7 @@ LEAP = 4.0  # ours: times the median step's surprise
 SELDOM = 0.99  # ours: share of steps that a reset is larger than
 NEAR, AWAY = 0.05, 0.2  # ours: shares of rows by distance to the first: lands among these, comes from beyond those
 CLOSER = 0.2  # ours: of the distance before; a swing through the start gets less near in one step
-RARE = (
-    1e-4  # ours: share of rows; a tenth of the resets is surely seen, and episodes of 1,000 steps reset once in 1,000
-)
+RARE = 1e-4  # ours: share of rows; a tenth of the resets is surely seen, and one row in 1,000 is one
 ENOUGH = 500  # ours: rows below which nearest and usual mean little
 CHUNK = 100_000  # rows at a time, to bound memory
 
@@ -124,6 +123,8 @@ def missed_ends(data: Dataset) -> Iterator[Finding]:
     inner = np.flatnonzero(~data.last)
     if len(inner) < ENOUGH or not states(data.obs, inner[:1]).shape[1]:
         return
+    if (share := carried(data)) is not None and share < UNRELATED:
+        return  # rows out of order leap everywhere
     vectors = folded(data)
     surprise = _surprise(data, vectors, inner)
     first = vectors(data.obs, np.arange(1))

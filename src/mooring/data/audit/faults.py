@@ -95,7 +95,7 @@ def actions_a_row_early(data: Dataset) -> Dataset:
 
 
 def labels_as_amounts(data: Dataset) -> Dataset | None:
-    if not isinstance(data.action_space, Discrete):
+    if not isinstance(data.action_space, Discrete) or data.action_space.n < 2:
         return None
     amounts = data.action[:, None].astype(np.float32)
     return replace(data, action=amounts, action_space=Bounds.of(0, data.action_space.n - 1, 1))
@@ -111,6 +111,14 @@ def ends_lost(data: Dataset) -> Dataset | None:
         return None
     nowhere = np.zeros(len(data), bool)
     return Dataset.build(data.obs, data.action, data.reward, nowhere, action_space=data.action_space, name=data.name)
+
+
+def rows_shuffled(data: Dataset) -> Dataset:
+    """Rows in random order beside marks of ends that stayed; next_obs went with its row."""
+    order = np.random.default_rng(0).permutation(len(data))
+    mixed = lambda array: array[order]
+    obs, next_obs = _each(data.obs, mixed), _each(data.next_obs, mixed)
+    return replace(data, obs=obs, next_obs=next_obs, action=data.action[order], reward=data.reward[order])
 
 
 def own_as_next(data: Dataset) -> Dataset:
@@ -215,6 +223,7 @@ MORE = {
         "actions are scaled by a half, or normalized twice", ("bounds of actions",), half_the_action
     ),
     "ends lost": Fault("no end of an episode is marked", ("missed ends",), ends_lost),
+    "rows shuffled": Fault("rows stand in random order", ("next observation", "order of rows"), rows_shuffled),
     "own as next": Fault("next_obs is the row's own obs", ("next observation", "motion"), own_as_next),
     "two rows on as next": Fault("next_obs is the obs two rows on", ("next observation",), two_rows_on_as_next),
     "cast to bytes": Fault("observations are cast to uint8", ("precision", "motion"), cast_to_bytes),
