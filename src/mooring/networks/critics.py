@@ -76,3 +76,8 @@ class Ensemble(eqx.Module):
 def q_values(critics: Ensemble, obs: Float[Array, "B O"], action: Shaped[Array, "B ..."]) -> Float[Array, "N B"]:
     """Every member's Q of every row."""
     return jax.vmap(lambda member: jax.vmap(member)(obs, action))(critics.members)  # members outside: fewer transposes
+
+
+def smallest_q(critics: Ensemble, obs: Float[Array, "B O"], action: Shaped[Array, "B ..."]) -> Float[Array, " B"]:
+    """The least of the members' Q of every row: clipped double Q with two (TD3, arXiv 1802.09477, eq. 10)."""
+    return jnp.min(q_values(critics, obs, action), axis=0)

@@ -16,14 +16,14 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, Key
 
-from mooring.algorithms.policy_constraint.td3_bc import Agent
+from mooring.agents import ActorCritic
 from mooring.losses import bellman_loss, smoothed
 from mooring.networks.actors import DeterministicActor, normal_log_density
-from mooring.networks.critics import Critic, Ensemble, q_values
+from mooring.networks.critics import Critic, Ensemble, q_values, smallest_q
 from mooring.normalizer import Normalizer
 from mooring.policies import ActorPolicy
 from mooring.settings import Count, NonNegative, Positive, Unit, Widths
-from mooring.types import ActionKind, Algorithm, Batch, Learner, Metrics, Spec, delayed, static, track
+from mooring.types import ActionKind, Algorithm, Batch, Learner, Metrics, Spec, delayed, static
 
 
 class TD3(Algorithm):
@@ -43,37 +43,37 @@ class TD3(Algorithm):
     hidden: Widths = static((256, 256))  # published code
     standardize: bool = static(False)  # standardize observations; not in the paper
 
-    def init(self, key: Key[Array, ""], spec: Spec) -> Agent:
+    def init(self, key: Key[Array, ""], spec: Spec) -> ActorCritic:
         normalizer = Normalizer(spec, self.standardize)
         sizes = (normalizer.features, normalizer.actions, self.hidden)
         actor_key, critic_key = jax.random.split(key)
         actor = DeterministicActor.of(actor_key, *sizes)
         critics = Ensemble.of(critic_key, 2, lambda k: Critic.of(k, *sizes))
         rate = optax.adam(self.learning_rate)
-        return Agent(Learner.of(actor, rate), Learner.of(critics, rate), actor, critics, normalizer)
+        return ActorCritic.of(Learner.of(actor, rate), Learner.of(critics, rate), normalizer)
 
-    def update(self, agent: Agent, batch: Batch, key: Key[Array, ""], step: Int[Array, ""]) -> tuple[Agent, Metrics]:
+    def update(
+        self, agent: ActorCritic, batch: Batch, key: Key[Array, ""], step: Int[Array, ""]
+    ) -> tuple[ActorCritic, Metrics]:
         batch = agent.normalizer.batch(batch)
         rate = optax.adam(self.learning_rate)
 
         next_action = jax.vmap(agent.target_actor)(batch.next_obs)
         next_action = smoothed(next_action, self.target_noise, self.noise_clip, key)
-        next_q = jnp.min(q_values(agent.target_critics, batch.next_obs, next_action), axis=0)
+        next_q = smallest_q(agent.target_critics, batch.next_obs, next_action)
         target = batch.reward + self.discount * batch.continues * next_q
         critics, critic_metrics = agent.critics.descend(rate, lambda q: bellman_loss(q, batch, target))
 
         agent = replace(agent, critics=critics)
 
-        def improve(agent: Agent) -> tuple[Agent, Metrics]:
+        def improve(agent: ActorCritic) -> tuple[ActorCritic, Metrics]:
             actor, metrics = agent.actor.descend(rate, lambda pi: actor_loss(pi, agent.critics.model, batch))
-            target_actor = track(agent.target_actor, actor.model, self.target_rate)
-            target_critics = track(agent.target_critics, agent.critics.model, self.target_rate)
-            return Agent(actor, agent.critics, target_actor, target_critics, agent.normalizer), metrics
+            return agent.improved(actor, self.target_rate), metrics
 
         agent, actor_metrics = delayed(step % self.actor_delay == 0, improve, agent)
         return agent, critic_metrics | actor_metrics
 
-    def policy(self, agent: Agent) -> ActorPolicy:
+    def policy(self, agent: ActorCritic) -> ActorPolicy:
         noise = jnp.asarray(self.exploration_noise, jnp.float32)
         return ActorPolicy(NoisyActor(agent.actor.model, noise), agent.normalizer)
 

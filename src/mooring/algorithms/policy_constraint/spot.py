@@ -10,31 +10,23 @@ autoencoder gives. Departures: none known offline; the schedule that lowers lamb
 from dataclasses import replace
 from typing import ClassVar
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, Key
 
+from mooring.agents import ActorCritic
 from mooring.algorithms.imitation.bc_vae import VAECloning
 from mooring.errors import BadInput
 from mooring.losses import bellman_loss, smoothed
 from mooring.networks.actors import DeterministicActor
-from mooring.networks.critics import Critic, Ensemble, q_values
+from mooring.networks.critics import Critic, Ensemble, q_values, smallest_q
 from mooring.networks.mlp import uniform_within
 from mooring.networks.vae import VAE
 from mooring.normalizer import Normalizer
 from mooring.policies import ActorPolicy
 from mooring.settings import Count, Dropout, NonNegative, Positive, Unit, Widths
-from mooring.types import ActionKind, Algorithm, Batch, Learner, Metrics, Spec, Stage, delayed, static, track
-
-
-class Agent(eqx.Module):
-    actor: Learner
-    critics: Learner
-    target_actor: DeterministicActor
-    target_critics: Ensemble
-    normalizer: Normalizer
+from mooring.types import ActionKind, Algorithm, Batch, Learner, Metrics, Spec, Stage, delayed, static
 
 
 class SPOT(Algorithm):
@@ -72,42 +64,42 @@ class SPOT(Algorithm):
         )
         return (Stage("density", cloning, self.density_steps),)
 
-    def init(self, key: Key[Array, ""], spec: Spec) -> Agent:
+    def init(self, key: Key[Array, ""], spec: Spec) -> ActorCritic:
         normalizer = Normalizer(spec, self.standardize)
         sizes = (normalizer.features, normalizer.actions, self.hidden)
         actor_key, critic_key = jax.random.split(key)
         last = (uniform_within(1e-3), uniform_within(3e-3)) if self.small_start else (None, None)
         actor = DeterministicActor.of(actor_key, *sizes, last=last[0])
         critics = Ensemble.of(critic_key, 2, lambda k: Critic.of(k, *sizes, last=last[1]))
-        actor_learner = Learner.of(actor, optax.adam(self.actor_learning_rate))
-        return Agent(actor_learner, Learner.of(critics, optax.adam(self.learning_rate)), actor, critics, normalizer)
+        rates = optax.adam(self.actor_learning_rate), optax.adam(self.learning_rate)
+        return ActorCritic.of(Learner.of(actor, rates[0]), Learner.of(critics, rates[1]), normalizer)
 
-    def update(self, agent: Agent, batch: Batch, key: Key[Array, ""], step: Int[Array, ""]) -> tuple[Agent, Metrics]:
+    def update(
+        self, agent: ActorCritic, batch: Batch, key: Key[Array, ""], step: Int[Array, ""]
+    ) -> tuple[ActorCritic, Metrics]:
         batch = agent.normalizer.batch(batch)
         next_key, noise_key, actor_key = jax.random.split(key, 3)
 
         next_action = dropped_actions(agent.target_actor, batch.next_obs, self.dropout, next_key)
         next_action = smoothed(next_action, self.target_noise, self.noise_clip, noise_key)
-        next_q = jnp.min(q_values(agent.target_critics, batch.next_obs, next_action), axis=0)
+        next_q = smallest_q(agent.target_critics, batch.next_obs, next_action)
         target = batch.reward + self.discount * batch.continues * next_q
         critics, critic_metrics = agent.critics.descend(
             optax.adam(self.learning_rate), lambda q: bellman_loss(q, batch, target)
         )
         agent = replace(agent, critics=critics)
 
-        def improve(agent: Agent) -> tuple[Agent, Metrics]:
+        def improve(agent: ActorCritic) -> tuple[ActorCritic, Metrics]:
             actor, metrics = agent.actor.descend(
                 optax.adam(self.actor_learning_rate), lambda pi: self.actor_loss(pi, agent, batch, actor_key)
             )
-            target_actor = track(agent.target_actor, actor.model, self.target_rate)
-            target_critics = track(agent.target_critics, agent.critics.model, self.target_rate)
-            return Agent(actor, agent.critics, target_actor, target_critics, agent.normalizer), metrics
+            return agent.improved(actor, self.target_rate), metrics
 
         agent, actor_metrics = delayed(step % self.actor_delay == 0, improve, agent)
         return agent, critic_metrics | actor_metrics
 
     def actor_loss(
-        self, actor: DeterministicActor, agent: Agent, batch: Batch, key: Key[Array, ""]
+        self, actor: DeterministicActor, agent: ActorCritic, batch: Batch, key: Key[Array, ""]
     ) -> tuple[Float[Array, ""], Metrics]:
         action_key, density_key = jax.random.split(key)
         action = dropped_actions(actor, batch.obs, self.dropout, action_key)
@@ -115,7 +107,7 @@ class SPOT(Algorithm):
         rarity = negative_log_density(self._trained_density(), batch.obs, action, self.kl_weight, density_key)
         return support_loss(q, rarity, self.density_weight)
 
-    def policy(self, agent: Agent) -> ActorPolicy:
+    def policy(self, agent: ActorCritic) -> ActorPolicy:
         return ActorPolicy(agent.actor.model, agent.normalizer)
 
     def _trained_density(self) -> VAE:

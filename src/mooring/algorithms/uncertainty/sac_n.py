@@ -19,7 +19,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from mooring.losses import bellman_loss
 from mooring.networks.actors import SquashedGaussianActor
-from mooring.networks.critics import Critic, Ensemble, q_values
+from mooring.networks.critics import Critic, Ensemble, smallest_q
 from mooring.networks.mlp import biased, uniform_within
 from mooring.normalizer import Normalizer
 from mooring.policies import ActorPolicy
@@ -102,7 +102,7 @@ def soft_value(
 ) -> Float[Array, " B"]:
     """Eq. 3 of SAC from one action of the actor, with the smallest of N: min_j Q_j(s, a) - alpha log pi(a|s)."""
     action, log_prob = sample_actions(actor, obs, key)
-    return jnp.min(q_values(critics, obs, action), axis=0) - temperature * log_prob
+    return smallest_q(critics, obs, action) - temperature * log_prob
 
 
 def actor_loss(
@@ -110,7 +110,7 @@ def actor_loss(
 ) -> tuple[Float[Array, ""], Metrics]:
     """Eq. 7 of SAC with the smallest of N critics: E[alpha log pi(a|s) - min_j Q_j(s, a)], a drawn from the actor."""
     action, log_prob = sample_actions(actor, batch.obs, key)
-    q = jnp.min(q_values(critics, batch.obs, action), axis=0)
+    q = smallest_q(critics, batch.obs, action)
     loss = jnp.mean(temperature * log_prob - q)
     return loss, {"actor_loss": loss, "entropy": -jnp.mean(log_prob)}
 

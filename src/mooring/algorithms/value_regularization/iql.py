@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from mooring.losses import bellman_loss, expectile_loss
 from mooring.networks.actors import CategoricalActor, GaussianActor
-from mooring.networks.critics import Critic, DiscreteCritic, Ensemble, Value, q_values
+from mooring.networks.critics import Critic, DiscreteCritic, Ensemble, Value, smallest_q
 from mooring.networks.mlp import orthogonal
 from mooring.normalizer import Normalizer
 from mooring.policies import ActorPolicy
@@ -73,7 +73,7 @@ class IQL(Algorithm):
         batch = agent.normalizer.batch(batch)
         rate = optax.adam(self.learning_rate)
 
-        target_q = jnp.min(q_values(agent.target, batch.obs, batch.action), axis=0)
+        target_q = smallest_q(agent.target, batch.obs, batch.action)
         value, value_metrics = agent.value.descend(rate, lambda v: value_loss(v, batch, target_q, self.expectile))
 
         advantage = target_q - jax.vmap(value.model)(batch.obs)
