@@ -197,12 +197,17 @@ def stitching(data: Dataset, report: Report) -> Figure | None:
         list(bars), [value for value, _ in bars.values()], color=[color for _, color in bars.values()], height=0.6
     )
     for row, (value, _) in enumerate(bars.values()):
-        axes.annotate(f" {value:,.4g} ", (value, row), va="center", ha="left" if value >= 0 else "right")
-    axes.margins(x=0.18)
+        axes.annotate(f" {_brief(value)} ", (value, row), va="center", ha="left" if value >= 0 else "right")
+    axes.margins(x=0.25)
     axes.invert_yaxis()
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("return")
     return figure
+
+
+def _brief(value: float) -> str:
+    """Whole from 100 on, else in three digits."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 PLOTS: dict[Callable[[Dataset, Report], Figure | None], str] = {
