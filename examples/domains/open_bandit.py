@@ -8,8 +8,6 @@ true probability of each choice becomes `action_log_prob`: off-policy estimates 
 
 import sys
 
-import numpy as np
-
 import mooring
 from mooring.algorithms.value_regularization.iql import IQL
 from mooring.data import Dataset, from_table
@@ -32,7 +30,7 @@ def load(log: str) -> Dataset:
 
 def main(log: str, updates: int = 2_000) -> Trained:
     data = load(log)
-    print(f"{data}: audit {mooring.audit(data).verdict}, click rate {np.mean(data.returns):.2%}")
+    print(f"{data}: audit {mooring.audit(data).verdict}, click rate {data.returns.mean():.2%}")
     return mooring.train(IQL(), data, updates, progress=True)
 
 
