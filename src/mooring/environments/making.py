@@ -73,14 +73,15 @@ def check_spaces(env: Env, spec: types.Spec) -> None:
 
 
 def _gymnasium(env_id: str) -> ModuleType:
-    """Gymnasium, with Mooring's environments registered."""
+    """Gymnasium, with Mooring's environments and those of real domains registered."""
     try:
         import gymnasium
     except ImportError as error:
         raise missing_extra("gymnasium", "gym", f"environment {env_id!r}") from error
-    from mooring.environments.gymnasium_pointmass import register
+    from mooring.environments import domains, gymnasium_pointmass
 
-    register()
+    gymnasium_pointmass.register()
+    domains.register(gymnasium)
     return gymnasium
 
 

@@ -1,0 +1,21 @@
+"""Environments of real domains, as packages bring them: one file for each that needs adapting, and their ids.
+
+What makes an environment imports its package, and raises BadInput where that is missing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+ENVIRONMENTS = {
+    "mooring/ICU-Sepsis-v2": ("icu_sepsis:make", 500),
+}
+"""Of each id: what makes it, and the most steps of an episode."""
+
+
+def register(gymnasium: Any) -> None:
+    """Makes Gymnasium know them."""
+    for env_id, (maker, limit) in ENVIRONMENTS.items():
+        if env_id not in gymnasium.registry:
+            made = f"{__name__}.{maker}"
+            gymnasium.register(env_id, made, max_episode_steps=limit, disable_env_checker=True)

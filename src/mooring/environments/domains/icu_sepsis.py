@@ -1,0 +1,79 @@
+"""ICU-Sepsis (Choudhary et al. 2024, arXiv 2406.05646): 716 states, 25 actions, estimated from MIMIC-III.
+
+Actions are five levels of fluids times five of vasopressors; the return is 1 where the patient survives. Each
+environment of the package icu-sepsis reads its own tables of 100 MB; here all of them share those that are read first.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree
+
+from mooring.errors import missing_extra
+from mooring.types import Policy
+
+if TYPE_CHECKING:
+    import gymnasium
+
+ENV = "mooring/ICU-Sepsis-v2"
+
+
+def make() -> gymnasium.Env[Any, Any]:
+    """Version 2 of the package's environment. Raises BadInput where it is not installed."""
+    return _package("icu_sepsis").icu_sepsis_flat(params=_tables())
+
+
+class Clinicians(Policy):
+    """What clinicians did, by the package's estimate: in each state S the probability of each action A."""
+
+    probs: Float[Array, "S A"]
+
+    @classmethod
+    def estimated(cls) -> Clinicians:
+        """Within the actions of `action_mask`, which have 84 % of what was done; the model does not know the others.
+
+        Raises BadInput where the package is not installed.
+        """
+        model: Any = make().unwrapped
+        done = model.expert_policy
+        known = done * action_mask(np.arange(len(done)))
+        return cls(jnp.asarray(known / np.maximum(known.sum(axis=1, keepdims=True), 1e-12), jnp.float32))
+
+    def act(self, memory: PyTree, obs: Int[Array, ""], key: Key[Array, ""] | None) -> tuple[Int[Array, ""], PyTree]:
+        log_probs = jnp.log(self.probs[obs])
+        return jnp.argmax(log_probs) if key is None else jax.random.categorical(key, log_probs), memory
+
+    def log_prob(self, memory: PyTree, obs: Int[Array, ""], action: Array) -> Float[Array, ""]:
+        return jnp.log(self.probs[obs, action])
+
+
+def action_mask(states: Int[np.ndarray, " N"]) -> Bool[np.ndarray, "N A"]:
+    """Which actions clinicians took often enough in these states that their effect could be estimated.
+
+    In the environment any other has the mean effect of these. Raises BadInput where the package is not installed.
+    """
+    model: Any = make().unwrapped
+    known = np.zeros((model.num_states, model.num_actions), bool)
+    for state, actions in enumerate(model.dynamics["admissible_actions"]):
+        known[state, actions] = True
+    return known[states]
+
+
+@cache
+def _tables() -> Any:
+    assets = Path(_package("icu_sepsis").__file__).parent / "envs" / "assets"
+    return _package("icu_sepsis.utils.io").MDPParameters(assets)
+
+
+def _package(module: str) -> Any:
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise missing_extra("icu-sepsis", "icu", f"environment {ENV!r}") from error
