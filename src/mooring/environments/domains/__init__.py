@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-ENVIRONMENTS = {
+ENVIRONMENTS: dict[str, tuple[str, int | None]] = {
     "mooring/ICU-Sepsis-v2": ("icu_sepsis:make", 500),
+    "mooring/Stocks-v0": ("trading:stocks", None),
+    "mooring/Forex-v0": ("trading:forex", None),
 }
-"""Of each id: what makes it, and the most steps of an episode."""
+"""Of each id: what makes it, and the most steps of an episode, where it does not end by itself."""
 
 
 def register(gymnasium: Any) -> None:
