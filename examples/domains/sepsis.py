@@ -22,7 +22,7 @@ def collect(steps: int) -> Dataset:
     return replace(data, extra={**data.extra, "action_mask": action_mask(data.obs)})
 
 
-def main(steps: int = 20_000, updates: int = 5_000, episodes: int = 200) -> tuple[Dataset, Evaluation]:
+def main(steps: int = 20_000, updates: int = 2_000, episodes: int = 200) -> tuple[Dataset, Evaluation]:
     data = collect(steps)
     print(f"{data}: audit {mooring.audit(data).verdict}, {data.returns.mean():.1%} survive")
     trained = mooring.train(IQL(discount=1.0), data, updates, progress=True)

@@ -7,6 +7,7 @@ again. The series is the same in every episode, so a policy's return on it says 
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from mooring.errors import missing_extra
@@ -29,7 +30,7 @@ def _flat(env_id: str) -> gymnasium.Env[Any, Any]:
     import gymnasium
 
     try:
-        import gym_anytrading  # noqa: F401
+        import_module("gym_anytrading")
     except ImportError as error:
         raise missing_extra("gym-anytrading", "trading", f"environment {env_id!r}") from error
     return gymnasium.wrappers.FlattenObservation(gymnasium.make(env_id, disable_env_checker=True))
