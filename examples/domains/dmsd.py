@@ -24,16 +24,14 @@ def departure(policy: Policy, data: Dataset) -> float:
     return float(np.abs(act(data.obs) - data.action).mean())
 
 
-def main(
-    training: str, validation: str, updates: int = 2_000, algorithms: Any = (DeterministicBC, TD3BC)
-) -> dict[str, float]:
+def main(training: str, validation: str, updates: int = 2_000, learners: Any = (DeterministicBC, TD3BC)) -> dict:
     data, held_out = mooring.load(training), mooring.load(validation)
     print(f"{data}: audit {mooring.audit(data).verdict}, mean return {data.returns.mean():.1f}")
     departures = {}
-    for algorithm in algorithms:
-        trained = mooring.train(algorithm(), data, updates, progress=True)
-        departures[algorithm.name] = departure(trained.policy(), held_out)
-        print(f"{algorithm.name}: {departures[algorithm.name]:.3f} from the log's actions in {held_out}")
+    for learner in learners:
+        trained = mooring.train(learner(), data, updates, progress=True)
+        departures[learner.name] = departure(trained.policy(), held_out)
+        print(f"{learner.name}: {departures[learner.name]:.3f} from the log's actions in {held_out}")
     return departures
 
 

@@ -2,8 +2,8 @@
 
     pip install gymnasium-robotics mujoco; python examples/domains/pointmaze.py
 
-A random walk reaches few goals, and learns from those: a policy sees where it is, how fast, and where to go. AntMaze is
-the same with a robot of eight joints: gymnasium_robotics:AntMaze_UMaze-v5.
+A policy sees where it is, how fast, and where to go. The log is a random walk, which comes upon few goals: it shows the
+way from data to evaluation, and does not solve the maze. AntMaze goes the same (gymnasium_robotics:AntMaze_UMaze-v5).
 """
 
 import mooring

@@ -2,8 +2,8 @@
 
     pip install gym-anytrading; python examples/domains/trading.py
 
-Five random traders make the log. A policy is trained and evaluated on the same prices: that shows that learning works,
-and nothing of what it would earn at other times.
+Five random traders make the log. A policy is trained and evaluated on the same prices, so its return says nothing of
+what it would earn at other times; nor does it see whether it holds the stock.
 """
 
 import mooring

@@ -25,7 +25,7 @@ def files(tmp_path):
 
 
 def test_the_recipe_measures_how_far_policies_depart_from_the_log(example, files, capsys):
-    departures = example("dmsd.py:main")(*files, updates=30, algorithms=[DeterministicBC])
+    departures = example("dmsd.py:main")(*files, updates=30, learners=[DeterministicBC])
     assert list(departures) == ["bc-deterministic"]
     assert departures["bc-deterministic"] < 0.5  # the mean size of the log's actions: what no action departs by
     assert f"{EPISODES} episodes" in capsys.readouterr().out
