@@ -28,6 +28,8 @@ SMALL = {
     "layers": 1,
     "width": 16,
     "density_steps": 400,
+    "density_hidden": (16, 16),
+    "predictor_hidden": (16, 16),
     "decay_steps": 10_000,
 }
 CADENCE = {"chunk": 20, "save_every": 40}

@@ -15,4 +15,4 @@ def test_one_algorithm(mooring):
 
 
 def test_an_unknown_name(mooring):
-    assert mooring("algorithms", "td3bc").err.endswith("did you mean td3-bc or bc?\n")
+    assert mooring("algorithms", "td3bc").err.endswith("did you mean td3-bc or td3 or bc?\n")

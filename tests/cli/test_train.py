@@ -192,9 +192,9 @@ def test_wrong_data(mooring, tmp_path, changes, said):
 
 def test_wrong_files(mooring, tmp_path, file):
     (tmp_path / "cut.npz").write_bytes(file.read_bytes()[:500])
-    (tmp_path / "pickle.npz").write_bytes(pickle.dumps({"obs": 1}))
+    (tmp_path / "pickle.npz").write_bytes(pickle.dumps({"obs": print}))
     (tmp_path / "text.hdf5").write_text("no HDF5")
-    for name, said in (("cut.npz", "not a whole one"), ("pickle.npz", "is a pickle"), ("text.hdf5", "text.hdf5: ")):
+    for name, said in (("cut.npz", "not a whole one"), ("pickle.npz", "could run code"), ("text.hdf5", "text.hdf5: ")):
         outcome = mooring("train", "bc", name)
         assert said in outcome.err
         assert_refused(outcome)

@@ -14,7 +14,7 @@ from mooring.testing import check_algorithm, check_learning, small_data
 from reference import adam, assert_same, doubles, gradient, mlp
 
 DATA = small_data("discrete")
-ALGORITHM = RND(hidden=(5,), predictor_hidden=(5,), outputs=3, batch_size=64, bonus=0.5, reward=2.0, moving=0.1)
+ALGORITHM = RND(hidden=(5,), predictor_hidden=(5,), outputs=3, batch_size=64, bonus=0.5, task_reward=2.0, moving=0.1)
 UPDATE = jax.jit(ALGORITHM.update)
 
 
@@ -85,4 +85,4 @@ def test_it_is_a_sound_algorithm():
 @pytest.mark.learning
 def test_without_a_bonus_it_learns_as_double_dqn_does():
     small = {"hidden": (32, 32), "batch_size": 64, "discount": 0.9, "target_period": 100, "predictor_hidden": (8,)}
-    check_learning(RND(bonus=0.0, reward=1.0, **small), "discrete", 2000, progress=0.9)
+    check_learning(RND(bonus=0.0, task_reward=1.0, **small), "discrete", 2000, progress=0.9)

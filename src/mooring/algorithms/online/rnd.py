@@ -59,7 +59,7 @@ class RND(Algorithm):
     actions: ClassVar[tuple[ActionKind, ...]] = ("discrete",)
 
     bonus: NonNegative = 1.0  # weight of the intrinsic reward; table 2
-    reward: NonNegative = 0.0  # weight of the environment's reward; section 3.1, pure exploration (else 2, table 2)
+    task_reward: NonNegative = 0.0  # weight of the environment's; section 3.1, pure exploration (else 2, table 2)
     moving: Fraction = 0.01  # rate of the moving means and variances; ours
     discount: Unit = 0.99  # gamma of the intrinsic reward; table 2
     learning_rate: Positive = 1e-3  # of critic and predictor; ours, after CS285's homework 5 of 2023
@@ -92,7 +92,7 @@ class RND(Algorithm):
             rate, lambda model: predictor_loss(model, agent.random, arrived)
         )
 
-        reward = self.reward * batch.reward + self.bonus * errors / error.std
+        reward = self.task_reward * batch.reward + self.bonus * errors / error.std
         next_q = dqn.double_q(learner.critic.model, learner.target, batch.next_obs)
         target_q = reward + self.discount * batch.continues * next_q
         critic, metrics = learner.critic.descend(rate, lambda q: dqn.critic_loss(q, batch, target_q))
