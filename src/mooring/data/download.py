@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 from mooring import __version__
+from mooring.data.landing import landing, sync
 from mooring.errors import BadInput
 
 BLOCK = 2**20
@@ -308,10 +309,11 @@ def _land(part: Part, wanted: Wanted, source: str) -> str:
     if wrong := _difference(part, wanted, found):
         part.discard()
         raise BadInput(source, *wrong)
-    _write_synced(record(wanted.path), f"{found}  {wanted.path.name}\n")
+    with landing(record(wanted.path)) as seen:
+        seen.write_text(f"{found}  {wanted.path.name}\n", encoding="utf-8")
     part.path.replace(wanted.path)
     part.origin.unlink(missing_ok=True)
-    _sync(wanted.path.parent)
+    sync(wanted.path.parent)
     return found
 
 
@@ -329,20 +331,3 @@ def _difference(part: Part, wanted: Wanted, found: str) -> tuple[str, str, str] 
         fix = f"remove {record(wanted.path)} if you trust the new file"
         return f"its sha256 is {found}", f"{earlier}, as in an earlier download", fix
     return None
-
-
-def _write_synced(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    with part.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

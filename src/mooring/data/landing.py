@@ -24,9 +24,9 @@ def landing(path: Path) -> Iterator[Path]:
         part = room / path.name
         yield part
         for each in [part, *part.rglob("*")]:
-            _sync(each)
+            sync(each)
         _put(part, path, room / f"{path.name}.replaced")
-        _sync(path.parent)
+        sync(path.parent)
     finally:
         shutil.rmtree(room, ignore_errors=True)
 
@@ -44,7 +44,8 @@ def _put(part: Path, path: Path, aside: Path) -> None:
         raise
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Waits until the disk has a file, or a folder's names."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
