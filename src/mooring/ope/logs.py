@@ -56,7 +56,8 @@ class Logs:
             raise BadInput(data.name, "there is one episode", "at least two", "give more, or cut it into blocks")
         present = np.arange(data.lengths.max()) < data.lengths[:, None]
         rows = np.where(present, data.starts[:, None] + np.arange(present.shape[1]), data.ends[:, None])
-        logs = cls(rows, present, *np.zeros((2, *rows.shape)), groups=_groups(data))
+        nothing = np.zeros(rows.shape)
+        logs = cls(rows, present, nothing, nothing, _groups(data))
         known = {"log_behavior": log_behavior, "log_target": log_target}
         return replace(
             logs,

@@ -85,10 +85,11 @@ def _check_memoryless(policy: Policy, data: Dataset) -> None:
 
 
 def _first(data: Dataset) -> tuple[Any, Any]:
-    return jax.tree.map(lambda column: jax.ShapeDtypeStruct(column.shape[1:], column.dtype), (data.obs, data.action))
+    first: tuple[Any, Any] = jax.tree.map(lambda column: column[0], (data.obs, data.action))
+    return first
 
 
-def _of_rows(told: Callable[..., Array], *columns: Any, exact: bool = True) -> np.ndarray:
+def _of_rows(told: Callable[..., Array | None], *columns: Any, exact: bool = True) -> np.ndarray:
     """`told` of each row, many at a time; in float64 where `exact`."""
     many = eqx.filter_jit(jax.vmap(told))
     parts = [np.asarray(many(*part)) for part in _parts(columns)]

@@ -1,0 +1,147 @@
+"""`Judgment`: an estimate with its interval, what speaks against it, and a verdict against the behavior policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from mooring.evaluation.statistics import Estimate
+from mooring.ope.contributions import Contributions
+from mooring.ope.importance import effective_size
+from mooring.ope.intervals import student_t
+from mooring.ope.logs import Logs
+
+Verdict = Literal["better", "worse", "cannot tell", "data does not support"]
+Interval = Callable[[Contributions, float], Estimate]
+
+ENOUGH = 100
+"""Effective episodes below which intervals of importance sampling did not cover (see docs/judging.md)."""
+LEAST_SUPPORT = 0.95  # of the target's actions; ours
+LARGEST_SHARE = 0.1  # of all weight, in one episode; ours
+CUT_OFF = 0.01  # the discount at a time limit above which what would follow matters; ours
+
+
+@dataclass(frozen=True)
+class Judgment:
+    """What one estimator says of a target policy, in discounted raw reward per episode.
+
+    `difference` is target less behavior, from the same episodes. `faults` are why no verdict may be built on it,
+    `warnings` what a reader should know. `effective_size` is None where no weights were used.
+    """
+
+    estimator: str
+    value: Estimate
+    difference: Estimate
+    effective_size: float | None = None
+    faults: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """Against the behavior policy, at the interval's level."""
+        if self.faults or not np.isfinite([self.value.value, self.difference.low, self.difference.high]).all():
+            return "data does not support"
+        if self.difference.low > 0:
+            return "better"
+        return "worse" if self.difference.high < 0 else "cannot tell"
+
+
+def judge(
+    name: str,
+    target: Contributions,
+    logs: Logs,
+    *,
+    weighted: bool,
+    faults: Sequence[str] = (),
+    warnings: Sequence[str] = (),
+    interval: Interval = student_t,
+    level: float = 0.95,
+) -> Judgment:
+    """An estimate over the episodes of the logs, with intervals over their groups. `weighted`: by importance."""
+    behavior = Contributions.mean(logs.returns)
+    return Judgment(
+        estimator=name,
+        value=interval(target.by_group(logs.groups), level),
+        difference=interval(target.minus(behavior).by_group(logs.groups), level),
+        effective_size=effective_size(logs) if weighted else None,
+        faults=(*faults, *(weight_faults(logs) if weighted else ())),
+        warnings=(*warnings, *(weight_warnings(logs) if weighted else ()), *length_warnings(logs)),
+    )
+
+
+def weight_faults(logs: Logs) -> list[str]:
+    """Why importance weights do not carry a verdict: too few effective episodes, or actions that were never logged."""
+    faults = []
+    size = effective_size(logs)
+    if size < ENOUGH:
+        faults.append(f"the weights leave {size:.0f} effective episodes of {len(logs)}: intervals need {ENOUGH}")
+    low, high = support(logs)
+    if high < LEAST_SUPPORT:
+        faults.append(f"{1 - high:.0%} to {1 - low:.0%} of what the target does was never logged")
+    return faults
+
+
+def weight_warnings(logs: Logs) -> list[str]:
+    """What is odd in the weights: one episode that holds much of them."""
+    weights = logs.weight[:, -1]
+    share = float(weights.max() / weights.sum()) if weights.any() else 0.0
+    if share <= LARGEST_SHARE:
+        return []
+    return [f"one episode of {len(logs)} has {share:.0%} of the weight"]
+
+
+def support(logs: Logs) -> tuple[float, float]:
+    """An interval of four standard errors for the share of the target's actions that the behavior policy could take.
+
+    That share is the mean ratio of a row: 1 where the behavior policy has a chance of all that the target does.
+    """
+    ratio = logs.ratio[logs.present]
+    half = 4 * float(ratio.std()) / len(ratio) ** 0.5
+    return max(0.0, float(ratio.mean()) - half), float(ratio.mean()) + half
+
+
+def length_warnings(logs: Logs) -> list[str]:
+    """Where time limits cut off what would have counted: only values can tell what would have followed."""
+    ends = logs.present.sum(1) - 1
+    at_end = np.arange(len(logs)), ends
+    left = logs.so_far[at_end] * logs.discount[at_end]
+    cut = int((left > CUT_OFF).sum())
+    if not cut:
+        return []
+    return [f"{cut} of {len(logs)} episodes were cut off while their discount was above {CUT_OFF:g}"]
+
+
+def automatic(judgments: Sequence[Judgment]) -> Judgment:
+    """The one to go by: the narrowest interval that agrees with every wider one (Lepski's rule).
+
+    Su, Srinath & Krishnamurthy, "Adaptive estimator selection for off-policy evaluation" (2020), arXiv 2002.07729:
+    wide intervals come with little bias, so a narrow one that leaves a wider one has left the truth. Those with
+    faults do not take part, unless all have some.
+    """
+    sound = [each for each in judgments if each.verdict != "data does not support"] or list(judgments)
+    width = lambda each: each.value.high - each.value.low
+    low, high, chosen = -np.inf, np.inf, None
+    for each in sorted(sound, key=width, reverse=True):
+        low, high = max(low, each.value.low), min(high, each.value.high)
+        if not low <= high:
+            break
+        chosen = each
+    return chosen or sound[0]
+
+
+def agreement(judgments: Sequence[Judgment]) -> str:
+    """In words: which estimators' intervals leave that of the one to go by."""
+    chosen = automatic(judgments)
+    apart = [
+        each.estimator
+        for each in judgments
+        if each.verdict != "data does not support"
+        and (each.value.low > chosen.value.high or each.value.high < chosen.value.low)
+    ]
+    sound = sum(each.verdict != "data does not support" for each in judgments)
+    if apart:
+        return f"{', '.join(apart)} disagree with {chosen.estimator}"
+    return f"{sound} of {len(judgments)} estimators are sound, and agree" if sound > 1 else f"{sound} is sound"
