@@ -31,7 +31,7 @@ class Contest:
     its difference to the second, and says how sure the choice is.
     """
 
-    returns: tuple[Float64[np.ndarray, " E"], ...]
+    returns: tuple[Float64[np.ndarray, " _"], ...]
     ranking: tuple[int, ...]
     lead: Estimate
 
