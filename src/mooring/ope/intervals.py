@@ -24,7 +24,7 @@ def student_t(estimate: Contributions, level: float = 0.95) -> Estimate:
     from scipy.special import stdtrit
 
     units = len(estimate)
-    half = float(stdtrit(units - 1.0, 0.5 + level / 2)) * _standard_error(estimate)
+    half = float(stdtrit(units - 1.0, 0.5 + level / 2)) * standard_error(estimate)
     return Estimate(estimate.value, estimate.value - half, estimate.value + half)
 
 
@@ -35,7 +35,7 @@ def studentized_bootstrap(
 
     The error of each resample is that of its influence values, taken at the sample's own: exact for a mean.
     """
-    counts = _counts(len(estimate), resamples, seed)
+    counts = resampled_counts(len(estimate), resamples, seed)
     influence = estimate.influence()
     first = counts @ influence / len(estimate)
     spread = np.sqrt(np.maximum(counts @ influence**2 / len(estimate) - first**2, 0) / len(estimate))
@@ -49,7 +49,7 @@ def bca_bootstrap(estimate: Contributions, level: float = 0.95, resamples: int =
     """Bias-corrected and accelerated percentiles (Efron 1987, "Better bootstrap confidence intervals", eq. 6.4)."""
     from scipy.special import ndtr, ndtri
 
-    drawn = estimate.replicates(_counts(len(estimate), resamples, seed))
+    drawn = estimate.replicates(resampled_counts(len(estimate), resamples, seed))
     below = ((drawn < estimate.value).mean() + (drawn <= estimate.value).mean()) / 2
     shift = ndtri(np.clip(below, 1 / resamples, 1 - 1 / resamples))
     influence = estimate.influence()
@@ -102,11 +102,12 @@ def blocks(rows: int, length: int) -> Int[np.ndarray, " N"]:
     return np.minimum(np.arange(rows) // length, rows // length - 1)
 
 
-def _standard_error(estimate: Contributions) -> float:
+def standard_error(estimate: Contributions) -> float:
+    """The standard deviation of the units' influence over the root of their number."""
     return float(estimate.influence().std(ddof=1)) / math.sqrt(len(estimate))
 
 
-def _counts(units: int, resamples: int, seed: int) -> Float[np.ndarray, "R U"]:
+def resampled_counts(units: int, resamples: int, seed: int) -> Float[np.ndarray, "R U"]:
     """How often each unit is drawn in each resample."""
     rng = np.random.default_rng(seed)
     return rng.multinomial(units, np.full(units, 1 / units), size=resamples).astype(np.float64)
