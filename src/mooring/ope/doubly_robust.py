@@ -1,0 +1,115 @@
+"""The direct method and doubly robust estimates: values, corrected by importance-weighted temporal differences.
+
+With w_t the product of the ratios up to step t, g_t the discount so far, and
+d_t = r_t + discount_t V(next) - Q(obs, action), all below are V(start) + sum_t g_t W(w_t) d_t, for weights W:
+
+    direct method   W = 0
+    doubly robust   W = w                 Jiang & Li (2016), arXiv 1511.03722, eq. 10
+    weighted        W = w / mean of w     Thomas & Brunskill (2016), arXiv 1604.00923, section 5
+    SWITCH          W = w where w <= tau  Wang, Agarwal & Dudik (2017), arXiv 1612.01205, eq. 7, per decision
+    shrinkage       W below w             Su, Dimakopoulou, Krishnamurthy & Dudik (2020), arXiv 1907.09623
+
+This is their recursion written out, where V(next) is the value at the next row: the last row's, beyond which nothing
+was logged, is the value of what was cut off. Values that are exact to first order move none of the doubly robust
+estimates to first order, so their `influence` widens the direct method's interval only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float
+
+from mooring.ope.contributions import Contributions
+from mooring.ope.importance import sum_of_ratios
+from mooring.ope.logs import Logs, Table, Values
+
+Weighing = Callable[[Table, float], Table]
+"""What takes the place of the weights, given them and a parameter: theirs where it is infinite, 0 where it is 0."""
+
+
+def direct_method(logs: Logs, values: Values) -> Contributions:
+    """The mean value of the first observations: as good as the values are. Its interval needs `Values.influence`."""
+    return Contributions.mean(values.start, values.influence)
+
+
+def doubly_robust(logs: Logs, values: Values) -> Contributions:
+    """Unbiased where the ratios or the values are true. Without values it is per-decision importance sampling."""
+    return _corrected(logs, values, logs.weight)
+
+
+def weighted_doubly_robust(logs: Logs, values: Values) -> Contributions:
+    """As doubly robust, with the weights of each step over their sum."""
+    differences = logs.weight * logs.so_far * values.temporal_differences(logs)
+    terms = np.concatenate([values.start[:, None], np.ones((len(logs), 1)), differences, logs.weight], axis=1)
+    return Contributions(terms, _weighted)
+
+
+def _weighted(sums: Float[np.ndarray, "*lead K"]) -> Float[np.ndarray, "*lead"]:
+    return np.asarray(sums[..., 0] / sums[..., 1] + sum_of_ratios(sums[..., 2:]))
+
+
+def switch(weight: Table, tau: float) -> Table:
+    """The weight up to tau; 0, which leaves the rest to the values, above it."""
+    return np.where(weight <= tau, weight, 0.0)
+
+
+def shrink(weight: Table, strength: float) -> Table:
+    """Optimistic shrinkage: s w / (w^2 + s), which grows up to sqrt(s) / 2 at w = sqrt(s), and falls beyond."""
+    if np.isinf(strength):
+        return weight
+    return strength * weight / np.maximum(weight**2 + strength, np.finfo(float).tiny)
+
+
+def clip(weight: Table, most: float) -> Table:
+    """Pessimistic shrinkage: at most so much."""
+    return np.minimum(weight, most)
+
+
+def switch_doubly_robust(logs: Logs, values: Values, tau: float | None = None) -> Contributions:
+    """Steps whose weight is above tau are left to the values: inf is doubly robust, 0 the direct method.
+
+    Without tau it is chosen by `chosen_parameter`; the interval takes it as given.
+    """
+    return _reweighed(logs, values, switch, tau)
+
+
+def shrunk_doubly_robust(logs: Logs, values: Values, strength: float | None = None) -> Contributions:
+    """Optimistic shrinkage of the weights: inf is doubly robust, 0 the direct method; chosen where None."""
+    return _reweighed(logs, values, shrink, strength)
+
+
+def clipped_doubly_robust(logs: Logs, values: Values, most: float | None = None) -> Contributions:
+    """Pessimistic shrinkage of the weights: inf is doubly robust, 0 the direct method; chosen where None."""
+    return _reweighed(logs, values, clip, most)
+
+
+def chosen_parameter(logs: Logs, values: Values, weighing: Weighing) -> float:
+    """The parameter with the least estimated mean squared error, among 0, inf and quantiles of the weights.
+
+    As Wang et al. (section 3.2): the estimate's variance, and the square of what the change of weights may bias it by,
+    which is the weight that was taken away times the size of the differences. True weights have mean 1 at each step,
+    so 1 - mean of W_t was taken away from step t, which is far less noisy than the mean of w_t - W_t. Departure: the
+    size is the root mean square of g_t d_t in the rows of a step, where they take the range of rewards.
+    """
+    size = np.sqrt(((logs.so_far * values.temporal_differences(logs)) ** 2).mean(0))
+    candidates = np.unique([0.0, *np.quantile(logs.weight[logs.present], np.linspace(0.5, 1, 21)), np.inf])
+    if weighing is shrink:
+        candidates = candidates**2
+
+    def error(parameter: float) -> float:
+        weight = weighing(logs.weight, parameter)
+        bias = float(np.maximum(1 - weight.mean(0), 0) @ size)
+        return bias**2 + float(_corrected(logs, values, weight).influence().var(ddof=1)) / len(logs)
+
+    return float(min(candidates, key=error))
+
+
+def _reweighed(logs: Logs, values: Values, weighing: Weighing, parameter: float | None) -> Contributions:
+    known = chosen_parameter(logs, values, weighing) if parameter is None else parameter
+    return _corrected(logs, values, weighing(logs.weight, known))
+
+
+def _corrected(logs: Logs, values: Values, weight: Table) -> Contributions:
+    return Contributions.mean(values.start + (weight * logs.so_far * values.temporal_differences(logs)).sum(1))
