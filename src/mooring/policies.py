@@ -4,7 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, Int, PyTree
 
 from mooring.losses import many_actions, q_of_many
 from mooring.networks.critics import Ensemble
@@ -101,6 +101,19 @@ class Exploring(Policy):
 
     def observe(self, memory: PyTree, reward: Float[Array, ""]) -> PyTree:
         return self.policy.observe(memory, reward)
+
+
+class TablePolicy(Policy):
+    """The probability of each action in each of a few discrete observations. Without a key: the likeliest action."""
+
+    probs: Float[Array, "S A"]
+
+    def act(self, memory: PyTree, obs: Int[Array, ""], key: PRNGKey | None) -> tuple[Array, PyTree]:
+        log_probs = jnp.log(self.probs[obs])
+        return jnp.argmax(log_probs) if key is None else jax.random.categorical(key, log_probs), memory
+
+    def log_prob(self, memory: PyTree, obs: Int[Array, ""], action: Array) -> Float[Array, ""]:
+        return jnp.log(self.probs[obs, action])
 
 
 class UniformPolicy(Policy):

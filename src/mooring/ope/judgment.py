@@ -105,10 +105,8 @@ def support(logs: Logs) -> tuple[float, float]:
 
 def length_warnings(logs: Logs) -> list[str]:
     """Where time limits cut off what would have counted: only values can tell what would have followed."""
-    ends = logs.present.sum(1) - 1
-    at_end = np.arange(len(logs)), ends
-    left = logs.so_far[at_end] * logs.discount[at_end]
-    cut = int((left > CUT_OFF).sum())
+    left = logs.so_far[np.arange(len(logs)), logs.present.sum(1) - 1]
+    cut = int((logs.cut_off & (left > CUT_OFF)).sum())
     if not cut:
         return []
     return [f"{cut} of {len(logs)} episodes were cut off while their discount was above {CUT_OFF:g}"]

@@ -57,7 +57,7 @@ class Logs:
         present = np.arange(data.lengths.max()) < data.lengths[:, None]
         rows = np.where(present, data.starts[:, None] + np.arange(present.shape[1]), data.ends[:, None])
         nothing = np.zeros(rows.shape)
-        logs = cls(rows, present, nothing, nothing, _groups(data))
+        logs = cls(rows, present, nothing, nothing, groups_of(data))
         known = {"log_behavior": log_behavior, "log_target": log_target}
         return replace(
             logs,
@@ -85,6 +85,12 @@ class Logs:
     def returns(self) -> Float[np.ndarray, " E"]:
         """The discounted return of each episode."""
         return (self.so_far * self.reward).sum(1)
+
+    @cached_property
+    def cut_off(self) -> Bool[np.ndarray, " E"]:
+        """Which episodes did not terminate: a time limit, or the end of the log, cut them off."""
+        last = self.present.sum(1) - 1
+        return np.asarray(self.discount[np.arange(len(self)), last] > 0)
 
     @cached_property
     def ratio(self) -> Table:
@@ -177,7 +183,8 @@ def _checked(column: Float[np.ndarray, " N"], name: str, data: Dataset) -> Float
     return np.asarray(column, np.float64)
 
 
-def _groups(data: Dataset) -> Int[np.ndarray, " E"]:
+def groups_of(data: Dataset) -> Int[np.ndarray, " E"]:
+    """The independent unit of each episode, as numbers 0, 1, ...; raises BadInput where one changes within it."""
     if GROUPS not in data.extra:
         return np.arange(data.num_episodes)
     named = data.extra[GROUPS]

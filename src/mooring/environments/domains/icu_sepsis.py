@@ -11,13 +11,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, PyTree
+from jaxtyping import Bool, Int
 
 from mooring.errors import missing_extra
-from mooring.types import Policy, PRNGKey
+from mooring.policies import TablePolicy
 
 if TYPE_CHECKING:
     import gymnasium
@@ -30,10 +29,8 @@ def make() -> gymnasium.Env[Any, Any]:
     return _package("icu_sepsis").icu_sepsis_flat(params=_tables())
 
 
-class Clinicians(Policy):
-    """What clinicians did, by the package's estimate: in each state S the probability of each action A."""
-
-    probs: Float[Array, "S A"]
+class Clinicians(TablePolicy):
+    """What clinicians did, by the package's estimate: in each state the probability of each action."""
 
     @classmethod
     def estimated(cls) -> Clinicians:
@@ -45,13 +42,6 @@ class Clinicians(Policy):
         done = model.expert_policy
         known = done * action_mask(np.arange(len(done)))
         return cls(jnp.asarray(known / np.maximum(known.sum(axis=1, keepdims=True), 1e-12), jnp.float32))
-
-    def act(self, memory: PyTree, obs: Int[Array, ""], key: PRNGKey | None) -> tuple[Int[Array, ""], PyTree]:
-        log_probs = jnp.log(self.probs[obs])
-        return jnp.argmax(log_probs) if key is None else jax.random.categorical(key, log_probs), memory
-
-    def log_prob(self, memory: PyTree, obs: Int[Array, ""], action: Array) -> Float[Array, ""]:
-        return jnp.log(self.probs[obs, action])
 
 
 def action_mask(states: Int[np.ndarray, " N"]) -> Bool[np.ndarray, "N A"]:

@@ -1,0 +1,102 @@
+"""`Case`: a target policy, logs of another one, and all that estimators ask of the two, made when first asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float
+
+from mooring.data.dataset import Dataset
+from mooring.data.spaces import Discrete
+from mooring.ope.behavior import Behavior, behavior_of
+from mooring.ope.fqe import Fitted, fitted_q
+from mooring.ope.logs import Logs, Values
+from mooring.ope.support import unfamiliar
+from mooring.ope.tabular import Model, TabularLogs
+from mooring.ope.targets import log_probs, probabilities
+from mooring.types import Policy
+
+LARGEST_TABLE = 200_000
+"""Pairs of state and action up to which discrete data are judged by tables."""
+MISSING = 0.05  # of the target's occupancy without rows, above which values are no evidence; ours
+STRANGE = 0.5  # of observations with an unfamiliar action, above which values are no evidence; ours
+
+
+@dataclass(frozen=True, eq=False)
+class Valued:
+    """Values of the logged rows, and why no verdict may be built on them, or what a reader of them should know."""
+
+    values: Values
+    faults: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    fitted: Fitted | None = None  # where they were learned rather than counted
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """What is to be judged. `horizon`: the steps that values by tables are counted to; None: see `steps`.
+
+    `behavior` gives one probability of each logged action, where the data do not say them under "action_log_prob".
+    """
+
+    policy: Policy
+    data: Dataset
+    discount: float
+    horizon: int | None = None
+    behavior: Float[np.ndarray, " N"] | None = None
+    seed: int = 0
+    updates: int = 20_000  # of fitted Q evaluation
+
+    @cached_property
+    def logs(self) -> Logs:
+        """The logs, with probabilities of both policies where the target has any."""
+        target = log_probs(self.policy, self.data)
+        known = None if target is None else self.behavior_probs.log_prob
+        return Logs.of(self.data, self.discount, known, target)
+
+    @cached_property
+    def behavior_probs(self) -> Behavior:
+        """The behavior policy's log probabilities: given, logged, or estimated from other episodes."""
+        return behavior_of(self.data, self.behavior, self.seed)
+
+    @property
+    def weighted(self) -> bool:
+        """Whether importance weights exist: not for a greedy policy over continuous actions."""
+        return self.logs.log_target is not None
+
+    @property
+    def is_tabular(self) -> bool:
+        """Whether observations and actions are few enough numbers that tables hold their values."""
+        obs, action = self.data.obs_space, self.data.action_space
+        return isinstance(obs, Discrete) and isinstance(action, Discrete) and obs.n * action.n <= LARGEST_TABLE
+
+    @cached_property
+    def steps(self) -> int | None:
+        """The horizon; else the length that all cut-off episodes share (a time limit), or None: for ever."""
+        lengths = self.logs.present.sum(1)
+        cut = set(lengths[self.logs.cut_off].tolist())
+        return self.horizon or (max(cut) if cut == {self.logs.horizon} else None)
+
+    @cached_property
+    def model(self) -> Model:
+        """The maximum-likelihood model of tabular data."""
+        data, obs = self.data, self.data.obs_space
+        assert isinstance(obs, Discrete)
+        assert isinstance(data.obs, np.ndarray)
+        assert isinstance(data.next_obs, np.ndarray)
+        target = probabilities(self.policy, data, np.arange(obs.n, dtype=np.int32))
+        return Model.of(TabularLogs.of(self.logs, data.obs, data.action, data.next_obs, target, self.steps))
+
+    @cached_property
+    def valued(self) -> Valued:
+        """By the tables of the model where data are tabular, else by fitted Q evaluation."""
+        if self.is_tabular:
+            missing = 1 - self.model.support
+            faults = (f"{missing:.0%} of what the target would do has no row",) if missing > MISSING else ()
+            return Valued(self.model.values(), faults)
+        fitted = fitted_q(self.data, self.policy, self.discount, steps=self.updates, seed=self.seed)
+        strange = 0.0 if isinstance(self.data.action_space, Discrete) else unfamiliar(self.policy, self.data, self.seed)
+        faults = (f"in {strange:.0%} of observations the target does what was hardly ever done there",)
+        return Valued(fitted.values, faults if strange > STRANGE else (), fitted.warnings, fitted)

@@ -1,0 +1,110 @@
+"""`estimate` as a user calls it: verdicts on policies whose values are known, and what it refuses."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jaxtyping import PyTree
+
+from mooring.data import Dataset
+from mooring.errors import BadInput
+from mooring.ope.estimating import estimate
+from mooring.ope.random_mdps import TabularMDP
+from mooring.policies import TablePolicy, UniformPolicy
+
+MDP = TabularMDP.random(np.random.default_rng(0), states=8, actions=3, horizon=10)
+BEHAVIOR = np.full((8, 3), 1 / 3)
+BEST = np.eye(3)[MDP.action_values(BEHAVIOR)[0].argmax(1)]
+
+
+def policy(table: np.ndarray) -> TablePolicy:
+    return TablePolicy(jnp.asarray(table, jnp.float32))
+
+
+def mixed(share: float) -> np.ndarray:
+    """As much of the better policy, and the rest as the behavior policy."""
+    return share * BEST + (1 - share) * BEHAVIOR
+
+
+@pytest.fixture(scope="module")
+def logged() -> Dataset:
+    return MDP.simulate(BEHAVIOR, 2000, np.random.default_rng(1))
+
+
+def test_a_better_policy_is_said_to_be_by_every_sound_estimator(logged: Dataset) -> None:
+    target = mixed(0.3)
+    judged = estimate(policy(target), logged, discount=MDP.discount, sampled=True)
+    truth = MDP.value(target)
+    assert [each.estimator for each in judged.each] == ["pdis", "wpdis", "dr", "wdr", "dm"]
+    assert all(each.verdict == "better" for each in judged.each)
+    for each in judged.each:
+        assert abs(each.value.value - truth) < 2 * (each.value.high - each.value.low)
+    assert judged.behavior.low <= MDP.value(BEHAVIOR) <= judged.behavior.high
+    assert judged["dm"].value.low <= truth <= judged["dm"].value.high
+
+
+def test_the_behavior_policy_is_not_better_than_itself(logged: Dataset) -> None:
+    assert estimate(policy(BEHAVIOR), logged, discount=MDP.discount, sampled=True).verdict == "cannot tell"
+
+
+def test_probabilities_that_were_not_logged_are_counted(logged: Dataset) -> None:
+    unlogged = Dataset.build(
+        logged.obs,
+        logged.action,
+        logged.reward,
+        logged.continues == 0,
+        logged.last,
+        next_obs=logged.next_obs,
+        obs_space=logged.obs_space,
+        action_space=logged.action_space,
+    )
+    judged = estimate(policy(mixed(0.3)), unlogged, discount=MDP.discount, sampled=True)
+    assert judged.verdict == "better"
+    assert any("counted from other episodes" in warning for warning in judged["wdr"].warnings)
+    assert judged["dm"].warnings == judged.each[-1].warnings
+
+
+def test_a_greedy_policy_far_from_the_log_is_left_to_values(logged: Dataset) -> None:
+    judged = estimate(policy(BEST), logged, discount=MDP.discount)
+    assert judged["pdis"].verdict == "data does not support"
+    assert judged.chosen.estimator == "dm"
+    assert judged.verdict == "better"
+
+
+def test_json_has_what_the_page_shows(logged: Dataset) -> None:
+    said = estimate(policy(mixed(0.3)), logged, discount=MDP.discount, sampled=True, estimators=["dm", "mis"]).to_json()
+    assert [each["name"] for each in said["estimates"]] == ["dm", "mis"]
+    assert set(said["estimates"][0]) == {
+        "name",
+        "value",
+        "low",
+        "high",
+        "difference",
+        "effective_size",
+        "warnings",
+        "verdict",
+    }
+    assert said["estimates"][0]["effective_size"] is None
+    assert said["verdict"] == "better"
+
+
+@pytest.mark.parametrize(
+    ("asked", "trouble"),
+    [
+        ({"estimators": ["wdrr"]}, "did you mean"),
+        ({"interval": "hoeffding"}, "interval 'hoeffding'"),
+        ({"discount": 1.5}, "1.5"),
+    ],
+)
+def test_what_does_not_exist_is_refused(logged: Dataset, asked: dict, trouble: str) -> None:  # type: ignore[type-arg]
+    with pytest.raises(BadInput, match=trouble):
+        estimate(policy(BEHAVIOR), logged, **asked)
+
+
+class Remembers(UniformPolicy):
+    def begin(self) -> PyTree:
+        return jnp.zeros(())
+
+
+def test_a_policy_with_a_memory_is_refused(logged: Dataset) -> None:
+    with pytest.raises(BadInput, match="carries a memory"):
+        estimate(Remembers(logged.spec().action), logged)  # type: ignore[arg-type]
