@@ -57,10 +57,9 @@ def check(holder: Any) -> None:
             raise BadInput(where, f"found {value!r}", " or ".join(repr(choice) for choice in get_args(kind)))
         elif kind is bool and not isinstance(value, bool):
             raise BadInput(where, f"found {value!r}", "True or False")
-        elif kind == Widths and not (
-            isinstance(value, tuple) and value and all(isinstance(w, int) and w > 0 for w in value)
-        ):
-            raise BadInput(where, f"found {value!r}", "a tuple of widths of at least 1, as (256, 256)")
+        elif kind == Widths and not (isinstance(value, tuple) and all(isinstance(w, int) and w > 0 for w in value)):
+            expected = "a tuple of widths of at least 1, as (256, 256); without any, networks are linear"
+            raise BadInput(where, f"found {value!r}", expected)
 
 
 def _given(kind: Any) -> Any:

@@ -47,7 +47,7 @@ def log_probs(policy: Policy, data: Dataset) -> Float[np.ndarray, " N"] | None:
     None where it has none. Raises BadInput where the policy carries a memory: what it would remember after actions
     that are not its own is not defined.
     """
-    _check_memoryless(policy, data)
+    check_memoryless(policy)
     told = lambda obs, action: policy.log_prob((), obs, action)
     if jax.eval_shape(told, *_first(data)) is None:
         return None
@@ -59,7 +59,7 @@ def probabilities(policy: Policy, data: Dataset, obs: Any = None) -> Float[np.nd
 
     Raises BadInput where actions are continuous or the policy does not know its probabilities.
     """
-    _check_memoryless(policy, data)
+    check_memoryless(policy)
     if not isinstance(data.action_space, Discrete):
         raise BadInput(data.name, "actions are continuous", "choices")
     choices = jnp.arange(data.action_space.n, dtype=jnp.int32)
@@ -78,7 +78,8 @@ def actions(policy: Policy, obs: Any, key: PRNGKey) -> np.ndarray:
     return _of_rows(act, obs, np.arange(rows, dtype=np.int32), exact=False)
 
 
-def _check_memoryless(policy: Policy, data: Dataset) -> None:
+def check_memoryless(policy: Policy) -> None:
+    """Refuses a policy that remembers: what it would remember after actions that are not its own is not defined."""
     if jax.tree.leaves(policy.begin()):
         found = f"{type(policy).__name__} carries a memory from step to step"
         raise BadInput("target policy", found, "one that acts by the observation alone", "judge it in a simulator")
