@@ -37,7 +37,6 @@ class Holder:
         ("delay", 2.0, "a whole number"),
         ("delay", True, "a whole number"),
         ("flag", 1, "True or False"),
-        ("hidden", (), "widths"),
         ("hidden", (256, 0), "widths"),
         ("hidden", 256, "widths"),
         ("kernel", "laplace", "'gaussian' or 'laplacian'"),
