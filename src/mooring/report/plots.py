@@ -63,7 +63,7 @@ def learning_curves(
     At the step `cast_off`, where learning goes on online, stands an upright line.
     """
     figure, axes = new_figure((8.4, 4.2), title)
-    for color, (name, (steps, scores)) in zip(_cycle(curves), curves.items(), strict=True):
+    for color, (name, (steps, scores)) in zip(cycle(curves), curves.items(), strict=True):
         estimates = [_estimate(each) for each in scores]
         axes.plot(steps, scores, color=color, alpha=0.3, linewidth=0.7)
         axes.plot(steps, [each.value for each in estimates], color=color, linewidth=2.2, label=name)
@@ -79,7 +79,7 @@ def learning_curves(
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.grid(axis="y")
     axes.margins(x=0.01)
-    _legend_beside(axes)
+    legend_beside(axes)
     return figure
 
 
@@ -95,7 +95,7 @@ def score_bars(
     `behavior` holds the scores of the logged episodes, whose mean is a gray bar.
     """
     bars = {name: (_estimate(each), each.mean(axis=1)) for name, each in scores.items()}
-    colors = _cycle(scores)
+    colors = cycle(scores)
     if behavior is not None:
         bars = {"behavior policy": (summarize(behavior, mean), behavior[:0]), **bars}
         colors = [LIGHT, *colors]
@@ -132,7 +132,7 @@ def return_histogram(
     figure, axes = new_figure((8.4, 4.2), title)
     label = f"logged episodes: mean {returns.mean():.1f}"
     axes.hist(returns, bins=bins, color=LIGHT, edgecolor="white", linewidth=0.5, label=label)
-    for color, (name, each) in zip(_cycle(scores), scores.items(), strict=True):
+    for color, (name, each) in zip(cycle(scores), scores.items(), strict=True):
         estimate = _estimate(each)
         axes.axvline(estimate.value, color=color, linewidth=2.2, label=f"{name}: {_text(estimate)}")
         if np.isfinite(estimate.low):
@@ -140,7 +140,7 @@ def return_histogram(
     axes.set_xlabel(xlabel)
     axes.set_ylabel("Logged episodes")
     axes.grid(axis="y")
-    _legend_beside(axes)
+    legend_beside(axes)
     return figure
 
 
@@ -158,6 +158,12 @@ def save(figure: Figure, stem: str | Path) -> tuple[Path, Path]:
 
 def new_figure(size: tuple[float, float], title: str) -> tuple[Figure, Axes]:
     """A figure that no window and no global state knows of."""
+    figure, (axes,) = new_panels(size, [title])
+    return figure, axes
+
+
+def new_panels(size: tuple[float, float], titles: Sequence[str]) -> tuple[Figure, list[Axes]]:
+    """As `new_figure`, with panels side by side that share their rows."""
     try:
         import matplotlib
         from matplotlib.figure import Figure
@@ -165,16 +171,19 @@ def new_figure(size: tuple[float, float], title: str) -> tuple[Figure, Axes]:
         raise missing_extra("matplotlib", "plot", "plots") from error
     with matplotlib.rc_context(STYLE):
         figure = Figure(size, layout="constrained")
-        axes = figure.subplots()
-        axes.set_title(title)
-    return figure, axes
+        panels = figure.subplots(1, len(titles), sharey=True, squeeze=False)[0].tolist()
+        for axes, title in zip(panels, titles, strict=True):
+            axes.set_title(title)
+    return figure, panels
 
 
-def _legend_beside(axes: Axes) -> None:
+def legend_beside(axes: Axes) -> None:
+    """Right of the plot, where it hides nothing."""
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0, frameon=False)
 
 
-def _cycle(names: Mapping[str, Any]) -> list[str]:
+def cycle(names: Sequence[str] | Mapping[str, Any]) -> list[str]:
+    """A color for each name."""
     return [COLORS[index % len(COLORS)] for index in range(len(names))]
 
 
