@@ -21,6 +21,7 @@ COMMANDS = {
     "data": "list, describe, bring, check and make data sets",
     "experiment": "make a whole study, from data to a page of results",
     "show": "show what the folder of a run holds",
+    "compare": "compare the results of many runs, with intervals that hold",
 }
 BAD_INPUT, INTERRUPTED = 2, 130
 
