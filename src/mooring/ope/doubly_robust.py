@@ -10,13 +10,14 @@ d_t = r_t + discount_t V(next) - Q(obs, action), all below are V(start) + sum_t 
     shrinkage       W below w             Su, Dimakopoulou, Krishnamurthy & Dudik (2020), arXiv 1907.09623
 
 This is their recursion written out, where V(next) is the value at the next row: the last row's, beyond which nothing
-was logged, is the value of what was cut off. Values that are exact to first order move none of the doubly robust
-estimates to first order, so their `influence` widens the direct method's interval only.
+was logged, is the value of what was cut off. With true weights, errors of the values do not move doubly robust
+estimates to first order, so `Values.influence` widens the intervals of those only that take weight away.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
@@ -43,10 +44,11 @@ def weighted_doubly_robust(logs: Logs, values: Values) -> Contributions:
     """As doubly robust, with the weights of each step over their sum."""
     differences = logs.weight * logs.so_far * values.temporal_differences(logs)
     terms = np.concatenate([values.start[:, None], np.ones((len(logs), 1)), differences, logs.weight], axis=1)
-    return Contributions(terms, _weighted)
+    return Contributions(terms, mean_and_ratios)
 
 
-def _weighted(sums: Float[np.ndarray, "*lead K"]) -> Float[np.ndarray, "*lead"]:
+def mean_and_ratios(sums: Float[np.ndarray, "*lead K"]) -> Float[np.ndarray, "*lead"]:
+    """sums[0] / sums[1], and `sum_of_ratios` of the others."""
     return np.asarray(sums[..., 0] / sums[..., 1] + sum_of_ratios(sums[..., 2:]))
 
 
@@ -86,29 +88,38 @@ def clipped_doubly_robust(logs: Logs, values: Values, most: float | None = None)
 
 
 def chosen_parameter(logs: Logs, values: Values, weighing: Weighing) -> float:
-    """The parameter with the least estimated mean squared error, among 0, inf and quantiles of the weights.
+    """The parameter to go by, among inf, quantiles of the weights, and 0.
 
-    As Wang et al. (section 3.2): the estimate's variance, and the square of what the change of weights may bias it by,
-    which is the weight that was taken away times the size of the differences. True weights have mean 1 at each step,
-    so 1 - mean of W_t was taken away from step t, which is far less noisy than the mean of w_t - W_t. Departure: the
-    size is the root mean square of g_t d_t in the rows of a step, where they take the range of rewards.
+    Each smaller one brings more bias and less noise. By Lepski's rule, as in Su, Srinath & Krishnamurthy, "Adaptive
+    estimator selection for off-policy evaluation" (2020), arXiv 2002.07729, algorithm 1: the smallest whose interval
+    of two standard errors agrees with those of all larger ones. Wang et al. compare variance with a bound of the bias
+    by the range of rewards instead, which good values never reach.
     """
-    size = np.sqrt(((logs.so_far * values.temporal_differences(logs)) ** 2).mean(0))
-    candidates = np.unique([0.0, *np.quantile(logs.weight[logs.present], np.linspace(0.5, 1, 21)), np.inf])
-    if weighing is shrink:
-        candidates = candidates**2
-
-    def error(parameter: float) -> float:
-        weight = weighing(logs.weight, parameter)
-        bias = float(np.maximum(1 - weight.mean(0), 0) @ size)
-        return bias**2 + float(_corrected(logs, values, weight).influence().var(ddof=1)) / len(logs)
-
-    return float(min(candidates, key=error))
+    candidates = [np.inf, *np.quantile(logs.weight[logs.present], np.linspace(1, 0.5, 21)), 0.0]
+    low, high, chosen = -np.inf, np.inf, np.inf
+    for candidate in candidates:
+        parameter = candidate**2 if weighing is shrink else candidate
+        estimate = _reweighed(logs, values, weighing, parameter)
+        half = 2 * float(estimate.influence().std(ddof=1)) / len(logs) ** 0.5
+        low, high = max(low, estimate.value - half), min(high, estimate.value + half)
+        if low > high:
+            break
+        chosen = parameter
+    return float(chosen)
 
 
 def _reweighed(logs: Logs, values: Values, weighing: Weighing, parameter: float | None) -> Contributions:
+    """With what the values' own error adds, by the largest share of weight that was taken away from any step.
+
+    Where all of it is (the parameter is 0), that is the direct method's; where none, to first order nothing.
+    """
     known = chosen_parameter(logs, values, weighing) if parameter is None else parameter
-    return _corrected(logs, values, weighing(logs.weight, known))
+    weight = weighing(logs.weight, known)
+    estimate = _corrected(logs, values, weight)
+    if values.influence is None or np.isinf(known):
+        return estimate
+    kept = np.divide(weight.sum(0), logs.weight.sum(0), out=np.ones(logs.horizon), where=logs.weight.any(0))
+    return replace(estimate, learned=(1 - float(kept.min())) * values.influence)
 
 
 def _corrected(logs: Logs, values: Values, weight: Table) -> Contributions:

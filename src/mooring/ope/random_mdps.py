@@ -125,6 +125,8 @@ class TabularMDP:
 
     def logs(self, data: Dataset, target: TabularPolicy) -> TabularLogs:
         """Logs of this process, seen by a target policy: it may be judged from them by any estimator."""
+        assert isinstance(data.obs, np.ndarray)
+        assert isinstance(data.next_obs, np.ndarray)
         with np.errstate(divide="ignore"):
             log_target = np.log(target[data.obs, data.action])
         logs = Logs.of(data, self.discount, data.extra["action_log_prob"].astype(np.float64), log_target)

@@ -64,7 +64,7 @@ class TabularLogs:
             raise BadInput("target policy", "the probabilities of a state's actions do not sum to 1")
         if horizon is not None and logs.horizon > horizon:
             raise BadInput("horizon", f"{horizon}, but an episode has {logs.horizon} steps", "at least that")
-        return cls(logs, *(column[logs.rows] for column in (state, action, next_state)), target, horizon)
+        return cls(logs, state[logs.rows], action[logs.rows], next_state[logs.rows], target, horizon)
 
     def __len__(self) -> int:
         return len(self.logs)
@@ -235,9 +235,13 @@ def fitted_q(tabular: TabularLogs, tolerance: float = 1e-10, most: int = 100_000
 
 def values_of(tabular: TabularLogs, found: Solution, influence: Float[np.ndarray, " E"] | None = None) -> Values:
     """What tables of values say of the logged rows."""
-    k, s = tabular.timestep, tabular.state
-    columns = found.q[k, s, tabular.action], found.v[k, s], found.v_next[k, tabular.next_state]
-    return Values(*(np.where(tabular.logs.present, column, 0.0) for column in columns), influence)
+    k, s, present = tabular.timestep, tabular.state, tabular.logs.present
+    return Values(
+        q=np.where(present, found.q[k, s, tabular.action], 0.0),
+        v=np.where(present, found.v[k, s], 0.0),
+        v_next=np.where(present, found.v_next[k, tabular.next_state], 0.0),
+        influence=influence,
+    )
 
 
 def _solved(
@@ -248,7 +252,7 @@ def _solved(
     from scipy.sparse.linalg import splu
 
     try:
-        factors = splu((eye_array(len(reward)) - onward).tocsc())
+        factors: Any = splu((eye_array(len(reward)) - onward).tocsc())
         v, visits = factors.solve(reward), factors.solve(start, trans="T")
     except RuntimeError:  # exactly singular
         visits = np.full_like(start, np.inf)
