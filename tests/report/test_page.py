@@ -10,7 +10,7 @@ from mooring.data.audit import Finding, Report, audit
 from mooring.report.data_plots import PLOTS
 from mooring.report.page import page
 
-VOID = {"meta", "br", "path", "use", "image", "link", "img"}
+VOID = {"meta", "br", "path", "use", "image", "link", "img", "input"}
 
 
 class Elements(HTMLParser):

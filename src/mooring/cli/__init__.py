@@ -22,6 +22,7 @@ COMMANDS = {
     "experiment": "make a whole study, from data to a page of results",
     "show": "show what the folder of a run holds",
     "compare": "compare the results of many runs, with intervals that hold",
+    "report": "make one page about runs: scores, curves, comparisons, films, data",
 }
 BAD_INPUT, INTERRUPTED = 2, 130
 

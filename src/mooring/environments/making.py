@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     Env = gymnasium.Env[Any, Any]
 
 
-def make(env_id: str) -> Env:
-    """A fresh environment. The caller closes it.
+def make(env_id: str, render_mode: str | None = None) -> Env:
+    """A fresh environment. The caller closes it. With the `render_mode` "rgb_array", most draw pictures.
 
     `env_id` is an id of Gymnasium ("Hopper-v5"), of a package that registers there ("package:Name-v0"), of Mooring
     ("mooring/Pointmass-easy-v0", also -medium and -hard, also -easy-dense and so on), or a user's file and a
@@ -29,14 +29,14 @@ def make(env_id: str) -> Env:
 
     Raises BadInput where the id is unknown, or where a package that it needs is not installed.
     """
-    gymnasium = _gymnasium(env_id)
+    gymnasium, options = _gymnasium(env_id), {"render_mode": render_mode} if render_mode else {}
     if is_reference(env_id):
         return _made_by_user(env_id, gymnasium)
     try:
         with warnings.catch_warnings():
             # The data decides the version: a newer one can have other physics, rewards or observations.
             warnings.filterwarnings("ignore", message=".*is out of date")
-            return domains.adapted(gymnasium.make(env_id))
+            return domains.adapted(gymnasium.make(env_id, **options))
     except gymnasium.error.DependencyNotInstalled as error:
         raise _missing(env_id, gymnasium, str(error)) from error
     except ImportError as error:

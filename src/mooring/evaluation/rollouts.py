@@ -10,6 +10,7 @@ differences between policies.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -81,15 +82,22 @@ def _spec(policies: Policy) -> Spec | None:
 class Environments:
     """P x E environments of one kind, made once and played as often as wanted. A context manager that closes them.
 
-    With a `spec`, BadInput where its spaces are not theirs.
+    With a `spec`, BadInput where its spaces are not theirs. `made_by` may make them otherwise than `make` does.
     """
 
-    def __init__(self, env_id: str, members: int, episodes: int, spec: Spec | None = None) -> None:
+    def __init__(
+        self,
+        env_id: str,
+        members: int,
+        episodes: int,
+        spec: Spec | None = None,
+        made_by: Callable[[str], Any] = make,
+    ) -> None:
         if episodes < 1:
             raise BadInput("episodes", f"found {episodes}", "at least 1")
         self.env_id, self.shape = env_id, (members, episodes)
         with ExitStack() as made:
-            self.envs = [made.enter_context(make(env_id)) for _ in range(members * episodes)]
+            self.envs = [made.enter_context(made_by(env_id)) for _ in range(members * episodes)]
             if spec is not None:
                 check_spaces(self.envs[0], spec)
             self._open = made.pop_all()

@@ -1,6 +1,6 @@
 """An audit as one HTML file: verdict, findings with their fixes, suggestions, plots as inline SVG, all checks.
 
-The page needs nothing else: no script, no font, no picture from elsewhere.
+The page needs nothing else: no font, script or picture from elsewhere.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def page(report: Report, data: Dataset | None) -> str:
     """
     verdict, meaning = VERDICTS[report.verdict]
     sections = [
-        section("Findings", _findings(report)),
+        section("Findings", findings(report)),
         section("What to try", _suggestions(report)),
         section("A closer look", _plots(report, data)),
         section("All checks", _checks(report)),
@@ -36,12 +36,12 @@ def page(report: Report, data: Dataset | None) -> str:
     header = f"""<p class="kind">Data audit</p>
 <h1>{escape(report.name)}</h1>
 <p><span class="verdict">{verdict}</span> {meaning}</p>
-{_facts(report.summary)}"""
+{facts(report.summary)}"""
     title = f"{report.name}: {verdict} - audit by Mooring"
     return document(title, header, sections, _fingerprint(report.summary), report.verdict)
 
 
-def _facts(summary: Mapping[str, Any]) -> str:
+def facts(summary: Mapping[str, Any]) -> str:
     """The main numbers, as tiles."""
     if not summary:
         return ""
@@ -78,7 +78,7 @@ def _space(space: Mapping[str, Any]) -> str:
     return f"{space['size']} numbers"
 
 
-def _findings(report: Report) -> str:
+def findings(report: Report) -> str:
     objections = report.at("failure", "warning", "note")
     if not objections:
         return '<p class="empty">Every check passed.</p>\n'
@@ -116,7 +116,7 @@ def _checks(report: Report) -> str:
         f"<td><code>{escape(finding.field)}</code> {escape(finding.text)}</td></tr>\n"
         for finding in report.findings
     )
-    return f"<table>\n{rows}</table>\n"
+    return f'<table class="checks">\n{rows}</table>\n'
 
 
 def _plots(report: Report, data: Dataset | None) -> str:
