@@ -13,6 +13,8 @@ _VERBS = {
     "train": "mooring.training",
     "finetune": "mooring.finetuning",
     "evaluate": "mooring.evaluation",
+    "estimate": "mooring.ope.estimating",
+    "select": "mooring.ope.selecting",
     "load_policy": "mooring.runs",
 }
 

@@ -17,6 +17,8 @@ COMMANDS = {
     "train": "train an algorithm on a data set: several seeds and settings in one program",
     "finetune": "go on learning with a run's policies while they act in an environment",
     "evaluate": "let saved policies act in an environment, and score them",
+    "estimate": "tell from logs alone what a run's policies are worth, and whether it can be told",
+    "select": "choose among many policies by logs alone",
     "algorithms": "list the algorithms, or the settings of one",
     "data": "list, describe, bring, check and make data sets",
     "experiment": "make a whole study, from data to a page of results",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float
 
 from mooring.data.dataset import Dataset
 from mooring.data.spaces import Discrete
-from mooring.ope.behavior import Behavior, behavior_of
+from mooring.ope.behavior import Behavior
 from mooring.ope.fqe import Fitted, fitted_q
 from mooring.ope.logs import Logs, Values
 from mooring.ope.support import unfamiliar
@@ -38,14 +38,14 @@ class Valued:
 class Case:
     """What is to be judged. `horizon`: the steps that values by tables are counted to; None: see `steps`.
 
-    `behavior` gives one probability of each logged action, where the data do not say them under "action_log_prob".
+    `behavior` gives the logged actions' probabilities, and is asked only where the target policy has some.
     """
 
     policy: Policy
     data: Dataset
     discount: float
+    behavior: Callable[[], Behavior]
     horizon: int | None = None
-    behavior: Float[np.ndarray, " N"] | None = None
     seed: int = 0
     updates: int = 20_000  # of fitted Q evaluation
 
@@ -53,13 +53,8 @@ class Case:
     def logs(self) -> Logs:
         """The logs, with probabilities of both policies where the target has any."""
         target = log_probs(self.policy, self.data)
-        known = None if target is None else self.behavior_probs.log_prob
+        known = None if target is None else self.behavior().log_prob
         return Logs.of(self.data, self.discount, known, target)
-
-    @cached_property
-    def behavior_probs(self) -> Behavior:
-        """The behavior policy's log probabilities: given, logged, or estimated from other episodes."""
-        return behavior_of(self.data, self.behavior, self.seed)
 
     @property
     def weighted(self) -> bool:

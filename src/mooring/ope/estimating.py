@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from mooring.data import load
 from mooring.data.dataset import Dataset
 from mooring.errors import unknown
 from mooring.evaluation.statistics import Estimate
+from mooring.ope.behavior import Behavior, behavior_of
 from mooring.ope.case import Case
 from mooring.ope.contributions import Contributions
 from mooring.ope.intervals import INTERVALS
@@ -70,6 +72,43 @@ class Judgments:
         }
 
 
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """Judges policies by the same logs, alike: what does not depend on the policy is made once. See `estimate`."""
+
+    data: Dataset
+    discount: float = 0.99
+    estimators: Sequence[str] | None = None
+    sampled: bool = False
+    horizon: int | None = None
+    given: Float[np.ndarray, " N"] | None = None
+    interval: str = "t"
+    level: float = 0.95
+    updates: int = 20_000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.interval not in BETWEEN:
+            raise unknown("interval", self.interval, BETWEEN)
+
+    @cached_property
+    def behavior(self) -> Behavior:
+        """The probabilities of the logged actions."""
+        return behavior_of(self.data, self.given, self.seed)
+
+    def __call__(self, policy: Policy) -> Judgments:
+        """Raises BadInput as `estimate` does."""
+        target = policy if self.sampled else Greedy(policy)
+        case = Case(
+            target, self.data, self.discount, lambda: self.behavior, self.horizon, seed=self.seed, updates=self.updates
+        )
+        picked = chosen(None if self.estimators is None else tuple(self.estimators), case)
+        known = Contributions.mean(case.logs.returns).by_group(case.logs.groups)
+        made: Interval = INTERVALS[self.interval]
+        each = tuple(_judged(name, method, case, made, self.level) for name, method in picked.items())
+        return Judgments(self.discount, made(known, self.level), each)
+
+
 def estimate(
     policy: Policy,
     data: Dataset | str | Path,
@@ -89,31 +128,23 @@ def estimate(
     The target is what the policy does greedily, or by its own draws where `sampled`. `estimators` are names of
     `mooring.ope.methods.METHODS`; by default those of its DEFAULT that the data and the policy allow. `horizon` is the
     number of steps that values by tables are counted to: by default the time limit that the log shows, else for ever;
-    those of fitted Q evaluation are always for ever. `behavior` gives the
-    probability of each logged action, where the column "action_log_prob" does not; else it is estimated. `interval`
-    is "t", "studentized" or "bca", over episodes or over the groups of a column "group". `updates` are those of
-    fitted Q evaluation, where data are not tabular.
+    those of fitted Q evaluation are always for ever. `behavior` gives the probability of each logged action, where the
+    column "action_log_prob" does not; else it is estimated. `interval` is "t", "studentized" or "bca", over episodes
+    or over the groups of a column "group". `updates` are those of fitted Q evaluation, where data are not tabular.
 
     Raises BadInput where names are unknown, an estimator does not fit the policy or the data, a probability is
     impossible, there are fewer than two episodes, or the policy carries a memory.
     """
-    if interval not in BETWEEN:
-        raise unknown("interval", interval, BETWEEN)
     logged = load(data)
-    target = policy if sampled else Greedy(policy)
-    case = Case(target, logged, discount, horizon, behavior, seed, updates)
-    picked = chosen(None if estimators is None else tuple(estimators), case)
-    known = Contributions.mean(case.logs.returns).by_group(case.logs.groups)
-    made: Interval = INTERVALS[interval]
-    each = tuple(_judged(name, method, case, made, level) for name, method in picked.items())
-    return Judgments(discount, made(known, level), each)
+    judge = Judge(logged, discount, estimators, sampled, horizon, behavior, interval, level, updates, seed)
+    return judge(policy)
 
 
 def _judged(name: str, method: Method, case: Case, interval: Interval, level: float) -> Judgment:
     """One estimate, with what speaks against all that it needs."""
     target, weighted, valued = method.estimate(case), "weights" in method.needs, "values" in method.needs
     faults = case.valued.faults if valued and not weighted else ()
-    warnings = (case.behavior_probs.warnings if weighted else ()) + (case.valued.warnings if valued else ())
+    warnings = (case.behavior().warnings if weighted else ()) + (case.valued.warnings if valued else ())
     return judge(
         name, target, case.logs, weighted=weighted, faults=faults, warnings=warnings, interval=interval, level=level
     )
