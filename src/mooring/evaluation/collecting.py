@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mooring.errors import BadInput
+from mooring.evaluation.naming import Trained, method_names, task_names, trained
 from mooring.evaluation.results import Look, read
 
 if TYPE_CHECKING:
     from mooring.runs import RunFolder
-
-NO_SETTINGS = ("run", "env", "steps", "evaluate_every", "episodes", "seed")  # of a cast-off: no part of the method
 
 
 def collect(paths: Iterable[str | Path]) -> list[Look]:
@@ -33,21 +31,12 @@ def collect(paths: Iterable[str | Path]) -> list[Look]:
             looks += read(path)
         else:
             folders |= {folder.resolve(): folder for folder in _folders(path)}
-    trained = [member for folder in folders.values() for member in _members(folder)]
-    methods, tasks = _method_names(trained), _task_names(trained)
-    for member, method, task in zip(trained, methods, tasks, strict=True):
-        looks += [replace(look, method=method, task=task) for look in member.looks]
+    found = [each for folder in folders.values() for each in _members(folder)]
+    members = [member for member, _ in found]
+    for (_, own), method, task in zip(found, method_names(members), task_names(members), strict=True):
+        looks += [replace(look, method=method, task=task) for look in own]
     _refuse_repeats(looks)
     return looks
-
-
-class _Member(NamedTuple):
-    """A trained member of a run's population, and its looks, which have no names yet."""
-
-    algorithm: str
-    settings: dict[str, Any]
-    data: tuple[str, str, str]  # environment where it is not the data's, name, fingerprint
-    looks: list[Look]
 
 
 def _folders(path: Path) -> list[Path]:
@@ -57,22 +46,16 @@ def _folders(path: Path) -> list[Path]:
     return found
 
 
-def _members(path: Path) -> Iterator[_Member]:
+def _members(path: Path) -> Iterator[tuple[Trained, list[Look]]]:
+    """The members of a run's population, each with its looks, which have no names yet."""
     from mooring.runs import RunFolder
 
     folder = RunFolder(path)
     config, rows = folder.config(), _evaluations(folder)
     try:
-        name, settings = _described(config["algorithm"])
-        data, asked, online = config["data"], config["evaluate"], config.get("online")
-        env = "" if asked["env"] == data["env"] else str(asked["env"])
-        if online:
-            name += " cast off"
-        settings |= {key: value for key, value in (online or {}).items() if key not in NO_SETTINGS}
-        settings |= {key: data[key] for key in ("reward_scale", "reward_shift")}
-        for index, member in enumerate(config["members"]):
-            looks = [_look(row, index, member["seed"], asked["episodes"], path) for row in rows]
-            yield _Member(name, settings | member["settings"], (env, data["name"], data["fingerprint"]), looks)
+        for index, member in enumerate(trained(config)):
+            episodes = config["evaluate"]["episodes"]
+            yield member, [_look(row, index, member.seed, episodes, path) for row in rows]
     except (KeyError, IndexError, TypeError) as error:
         raise BadInput(str(folder.config_file), f"lacks {error}", "the configuration of a run") from error
 
@@ -90,51 +73,6 @@ def _evaluations(folder: RunFolder) -> list[dict[str, Any]]:
     if not rows:
         raise BadInput(str(folder.path), "has no evaluation yet", fix="train with --evaluate-every, or leave it out")
     return rows
-
-
-def _described(algorithm: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """An algorithm's name and settings, those of algorithms that it wraps among them."""
-    name, settings = Path(algorithm["reference"]).name, dict[str, Any]()
-    for key, value in algorithm["settings"].items():
-        if isinstance(value, dict):
-            inner, own = _described(value)
-            name, settings = f"{name} of {inner}", settings | own
-        else:
-            settings[key] = value
-    return name, settings
-
-
-def _method_names(trained: Sequence[_Member]) -> list[str]:
-    groups: dict[tuple[str, tuple[str, str, str]], list[dict[str, Any]]] = {}
-    for member in trained:
-        groups.setdefault((member.algorithm, member.data), []).append(member.settings)
-    telling: dict[str, dict[str, None]] = {}
-    for (algorithm, _), settings in groups.items():
-        names = dict.fromkeys(chain.from_iterable(settings))
-        differing = [name for name in names if any(own.get(name) != settings[0].get(name) for own in settings)]
-        telling.setdefault(algorithm, {}).update(dict.fromkeys(differing))
-    return [_name(member, telling[member.algorithm]) for member in trained]
-
-
-def _name(member: _Member, telling: Iterable[str]) -> str:
-    return ", ".join([member.algorithm, *(f"{name} {_told(member.settings.get(name))}" for name in telling)])
-
-
-def _task_names(trained: Sequence[_Member]) -> list[str]:
-    prints: dict[tuple[str, str], set[str]] = {}
-    for member in trained:
-        env, name, fingerprint = member.data
-        prints.setdefault((env, name), set()).add(fingerprint)
-    return [
-        name + (f" {fingerprint[:8]}" if len(prints[env, name]) > 1 else "") + (f" in {env}" if env else "")
-        for env, name, fingerprint in (member.data for member in trained)
-    ]
-
-
-def _told(value: Any) -> str:
-    if isinstance(value, list):
-        return ",".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _refuse_repeats(looks: Sequence[Look]) -> None:
