@@ -43,7 +43,7 @@ def run_folder(path, method="iql", data="hopper", scores=((10.0, 30.0), (20.0, 2
 
 
 def look(method="a", task="t", seed=0, step=1, score=1.0, episodes=10):
-    return Look(method, task, seed, step, episodes, 2 * score, score, "run")
+    return Look(method, task, seed, step, episodes, 2.0 * score, float(score), "run")
 
 
 # -- Collecting ---------------------------------------------------------------------------------------------------
@@ -212,11 +212,11 @@ def test_returns_stand_in_where_one_method_has_no_score():
 
 
 def test_nothing_is_doubtful_where_all_is_alike():
-    assert not doubts([look(method, task, seed) for method in "ab" for task in "tu" for seed in (0, 1)])
+    assert not doubts([look(method, task, seed, 1, seed) for method in "ab" for task in "tu" for seed in (0, 1)])
 
 
 def test_every_doubt_is_said():
-    looks = [look("a", "t", seed, step) for seed in (0, 1) for step in (10, 20)] + [look("a", "t", 0, 30)]
+    looks = [look("a", "t", seed, step, seed) for seed in (0, 1) for step in (10, 20)] + [look("a", "t", 0, 30, 7)]
     looks += [Look("b", "t", 0, 20, 5, math.nan, math.nan, "run"), look("a", "u", 0)]
     assert doubts(looks) == [
         "b was not run on u",
@@ -229,8 +229,11 @@ def test_every_doubt_is_said():
         "t, seeds: 1 (b), 2 (a)",
         "a on u has one seed: nothing tells how another would do",
     ]
-    unlike = [look("a", step=10), look("a", seed=1, step=10), look("b", step=20), look("b", seed=1, step=20)]
-    assert doubts(unlike) == ["t, updates at the last evaluation: 10 (a), 20 (b)"]
+    unlike = [look("a", step=10), look("a", seed=1, step=10), look("b", step=20), look("b", seed=1, step=20, score=2)]
+    assert doubts(unlike) == [
+        "a on t: all 2 seeds got the same, so that its intervals have no width",
+        "t, updates at the last evaluation: 10 (a), 20 (b)",
+    ]
 
 
 def scored(method, task, *scores):

@@ -24,6 +24,7 @@ BEST = "Best evaluation of each seed, which is too high: the same episodes chose
 DUELS = "One against another, last evaluation"
 NOTES = (
     "Brackets: 95 % intervals over seeds. Scores: a random policy has 0, an expert 100.",
+    "Over tasks the median is that of their means.",
     "P: how probable it is that a run of the method beats one of the other on a task drawn at random. Better or worse: "
     "its interval leaves out one half, which takes 4 runs of each at least. Pairs are not corrected for their number.",
 )

@@ -40,6 +40,8 @@ def _of_cell(where: str, looks: Sequence[Look]) -> list[str]:
         least, most = min(seeds.values()), max(seeds.values())
         found.append(f"{where} has seeds that end between {least:,} and {most:,} updates: only common steps count")
     ends = [look for look in looks if look.step == seeds[look.seed]]
+    if len({look.mean_return for look in ends}) == 1 < len(ends):
+        found.append(f"{where}: all {len(ends)} seeds got the same, so that its intervals have no width")
     lost = sum(not np.isfinite(look.mean_return) for look in ends)
     if lost:
         found.append(f"{where}: {lost} of {len(ends)} seeds diverged: they count as the worst, and have no mean")

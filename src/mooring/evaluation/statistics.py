@@ -68,7 +68,7 @@ def summarize(scores: Scores, statistic: Statistic = iqm, level: float = 0.95) -
     held the truth in 94 % of 4,000 trials (the mean: 95 %). A percentile bootstrap of seeds held it in 89 % (80 %),
     one of seeds and of episodes within them in 91 % (85 %), BCa in 89 % (81 %), `bootstrap` in 98 % (94 %). The
     median's is wider by sqrt(pi / 2), the ratio of its error to the mean's among many normal units; without that it
-    held the truth in 92 % at 10 seeds. No interval here knows of a rare collapse that none of the few seeds met.
+    held the truth in 91 to 93 % at 10 seeds. No interval here knows of a rare collapse that none of the few seeds met.
 
     Raises BadInput where a score is not finite.
     """
