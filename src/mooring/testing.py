@@ -2,6 +2,7 @@
 
 Call `check_algorithm(MyAlgorithm())` from a test of your own: it returns when all is well, and else raises an
 AssertionError that names what broke. `check_learning` trains on the small problem and compares with cloning.
+`check_estimator` does the same for off-policy estimates.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from mooring.data.episodes import Episode
 from mooring.data.spaces import Bounds
 from mooring.environments.mazes import MOVES
 from mooring.loop import Run, advance, keys_of, member, policies, results, stack, start
+from mooring.testing_estimators import Known as Known
+from mooring.testing_estimators import check_estimator as check_estimator
 from mooring.types import ActionKind, Algorithm, Box, Discrete, Policy, PRNGKey, Source, Spec, Step, static
 
 UPDATES = 8  # of each check: enough for delayed updates to happen several times

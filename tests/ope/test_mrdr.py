@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from exact import BEHAVIOR, TARGET, enumerated, process
+from exact import TARGET, enumerated, process
 
 from mooring.ope.doubly_robust import doubly_robust
 from mooring.ope.importance import per_decision
@@ -38,7 +38,7 @@ def logged(episodes: int) -> tuple[Logs, Choices, Values, float]:
     mdp = TabularMDP.random(rng, states=3, actions=2, horizon=3, branches=2, ends=0.3)
     behavior, target = (random_policy(rng, 3, 2, 3.0) for _ in range(2))
     tabular = mdp.logs(mdp.simulate(behavior, episodes, rng), target)
-    return tabular.logs, Choices.tabular(tabular, behavior), Model.of(tabular).values(), mdp.value(target)
+    return tabular.logs, Choices.tabular(tabular), Model.of(tabular).values(), mdp.value(target)
 
 
 def test_values_minimize_the_objective() -> None:
@@ -66,7 +66,7 @@ def test_returns_to_go_average_to_per_decision_importance_sampling() -> None:
 def test_no_other_values_give_less_variance_in_a_bandit() -> None:
     """Where the logs are exact, the fit's minimum is that of the estimate's true variance."""
     _, tabular = enumerated(horizon=1)
-    logs, choices = tabular.logs, Choices.tabular(tabular, BEHAVIOR)
+    logs, choices = tabular.logs, Choices.tabular(tabular)
     spread = lambda values: doubly_robust(logs, values).terms[:, 0].std()
     best, rng = mrdr_values(logs, choices), np.random.default_rng(0)
     state, action, q = tabular.state[:, 0], tabular.action[:, 0], np.zeros((2, 2))

@@ -39,12 +39,18 @@ class Choices:
     next_target: PerAction
 
     @classmethod
-    def tabular(cls, tabular: TabularLogs, behavior: Float[np.ndarray, "S A"]) -> Choices:
-        """One feature for each pair of state and action; memory grows with rows * A * S * A."""
+    def tabular(cls, tabular: TabularLogs) -> Choices:
+        """One feature for each pair of state and action; memory grows with rows * A * S * A.
+
+        The behavior's probabilities are the logged ones, of a policy that does not change with time; those of pairs
+        without rows are not known, and count as 0.
+        """
+        assert tabular.logs.log_behavior is not None
         states, actions = tabular.target.shape
         table = np.eye(states * actions).reshape(states, actions, -1)
-        now, later = tabular.state, tabular.next_state
-        target = tabular.target
+        rows = tabular.per_pair(np.ones_like(tabular.logs.reward))
+        behavior = tabular.per_pair(np.exp(tabular.logs.log_behavior)) / np.maximum(rows, 1)
+        now, later, target = tabular.state, tabular.next_state, tabular.target
         return cls(tabular.action, table[now], table[later], behavior[now], target[now], target[later])
 
 
@@ -85,9 +91,10 @@ def _covariance(
     first: Float[np.ndarray, "N A K"],
     second: Float[np.ndarray, "N A L"],
 ) -> Float[np.ndarray, "K L"]:
-    """sum of weight * first' Omega second."""
-    diagonal = np.einsum("n,na,nak,nal->kl", weight, over, first, second, optimize=True)
-    return diagonal - np.einsum("n,nk,nl->kl", weight, first.sum(1), second.sum(1), optimize=True)
+    """sum of weight * first' Omega second, the diagonal first."""
+    each = (weight[:, None] * over)[..., None] * first
+    diagonal = np.tensordot(each, second, axes=((0, 1), (0, 1)))
+    return np.asarray(diagonal - (weight[:, None] * first.sum(1)).T @ second.sum(1))
 
 
 def _within(logs: Logs, v_next: Table) -> Table:

@@ -124,11 +124,14 @@ class TabularMDP:
         )
 
     def logs(self, data: Dataset, target: TabularPolicy) -> TabularLogs:
-        """Logs of this process, seen by a target policy: it may be judged from them by any estimator."""
+        """Logs of this process, seen by a target policy: it may be judged from them by any estimator.
+
+        Its log probabilities are rounded to float32, as the logged ones are: ratios of one policy to itself are 1.
+        """
         assert isinstance(data.obs, np.ndarray)
         assert isinstance(data.next_obs, np.ndarray)
         with np.errstate(divide="ignore"):
-            log_target = np.log(target[data.obs, data.action])
+            log_target = np.log(target[data.obs, data.action]).astype(np.float32).astype(np.float64)
         logs = Logs.of(data, self.discount, data.extra["action_log_prob"].astype(np.float64), log_target)
         return TabularLogs.of(logs, data.obs, data.action, data.next_obs, target, self.horizon)
 
