@@ -99,3 +99,6 @@ def test_what_can_not_be_drawn_is_left_out(tmp_path):
     assert {file.stem for file in comparison_plots.save_all(looks(score=False), tmp_path)} == {"improvement"}
     some = {file.stem for file in comparison_plots.save_all(looks(nan=True), tmp_path)}
     assert some == {"profiles_last", "profiles_best", "efficiency", "improvement"}
+    unlike = [look for look in looks() if (look.task, look.seed) != ("maze", 3)]
+    some = {file.stem for file in comparison_plots.save_all(unlike, tmp_path)}
+    assert some == {"profiles_last", "aggregates_last", "profiles_best", "aggregates_best", "improvement"}

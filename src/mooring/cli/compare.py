@@ -56,14 +56,14 @@ def run(words: Sequence[str]) -> int:
     if "at" in own:
         looks = until(looks, own["at"])
     found = summary(looks)
+    if options.json:
+        write_json(found.to_json())
+    else:
+        _write(found)
     if "plots" in own:
         from mooring.report.comparison_plots import save_all
 
         save_all(looks, own["plots"])
-    if options.json:
-        write_json(found.to_json())
-        return 0
-    _write(found)
     return 0
 
 

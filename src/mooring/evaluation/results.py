@@ -20,15 +20,6 @@ import numpy as np
 from mooring.errors import BadInput
 from mooring.evaluation.comparison import Curve, Runs
 
-NOT_TOLD = (
-    "run",
-    "env",
-    "steps",
-    "evaluate_every",
-    "episodes",
-    "seed",
-)  # of a cast-off: they are no part of the method
-
 
 @dataclass(frozen=True)
 class Look:
@@ -49,6 +40,11 @@ class Look:
     run: str
 
 
+def scored_tasks(looks: Sequence[Look]) -> set[str]:
+    """The tasks on which every look has a score."""
+    return {look.task for look in looks} - {look.task for look in looks if look.score is None}
+
+
 def curves(looks: Sequence[Look], measure: str | None = None) -> dict[str, dict[str, Curve]]:
     """By method and task: the steps that all of its seeds were evaluated at, and each seed's number there, by seed.
 
@@ -56,7 +52,7 @@ def curves(looks: Sequence[Look], measure: str | None = None) -> dict[str, dict[
     has one, and else the return. Raises BadInput where seeds have no step in common.
     """
     found: dict[str, dict[str, Curve]] = {}
-    scored = {look.task for look in looks} - {look.task for look in looks if look.score is None}
+    scored = scored_tasks(looks)
     cells: dict[tuple[str, str], dict[int, dict[int, float]]] = {}
     for look in looks:
         name = measure or ("score" if look.task in scored else "mean_return")

@@ -18,7 +18,7 @@ from mooring.evaluation.comparison import (
     probability_of_improvement,
 )
 from mooring.evaluation.doubts import doubts
-from mooring.evaluation.results import Look, best, curves, last
+from mooring.evaluation.results import Look, best, curves, last, scored_tasks
 from mooring.evaluation.statistics import Estimate, iqm, mean, median
 
 STATISTICS = {"IQM": iqm, "median": median, "mean": mean}
@@ -80,8 +80,7 @@ def summary(looks: Sequence[Look]) -> Summary:
 
     Over tasks are those that all methods were run on. Raises BadInput as `curves` does.
     """
-    found = curves(looks)
-    scored = {look.task for look in looks} - {look.task for look in looks if look.score is None}
+    found, scored = curves(looks), scored_tasks(looks)
     return Summary(lines(found, scored, last), lines(found, scored, best), duels(found, scored), doubts(looks))
 
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mooring.errors import BadInput
-from mooring.evaluation.comparison import Band, Runs, performance_profile, sample_efficiency
-from mooring.evaluation.results import Look, best, curves, last
+from mooring.evaluation.comparison import Band, Curve, Runs, performance_profile, sample_efficiency
+from mooring.evaluation.results import Look, best, curves, last, scored_tasks
 from mooring.evaluation.statistics import Estimate
 from mooring.evaluation.summary import GAP, Line, duels, lines, shared_tasks
 from mooring.report.plots import COLORS, GRAY, SCORE, cycle, legend_beside, new_figure, new_panels, save
@@ -121,8 +121,7 @@ def save_all(looks: Sequence[Look], folder: str | Path) -> list[Path]:
     All but the probabilities want a task with scores that all methods were run on. Last and best evaluations have bars
     and profiles of their own.
     """
-    found, folder = curves(looks), Path(folder)
-    scored = {look.task for look in looks} - {look.task for look in looks if look.score is None}
+    found, scored = curves(looks), scored_tasks(looks)
     tasks = shared_tasks(found, scored)
     figures: dict[str, Figure] = {}
     common = {method: {task: there[task] for task in tasks} for method, there in found.items()}
@@ -134,12 +133,20 @@ def save_all(looks: Sequence[Look], folder: str | Path) -> list[Path]:
         whole = [line for line in lines(common, scored, chosen) if len(tasks) == 1 or line.task not in tasks]
         if all(line.estimates.keys() == whole[0].estimates.keys() for line in whole) and whole[0].estimates:
             figures[f"aggregates_{name}"] = _bars(whole, f"{SCORE}, {WHICH[name]}; 95 % intervals")
-    if tasks:
-        figures["efficiency"] = efficiency({method: sample_efficiency(there) for method, there in common.items()})
+    curve_plot = _efficiency_of(common) if tasks else None
+    if curve_plot:
+        figures["efficiency"] = curve_plot
     pairs = {(duel.first, duel.second): duel.improvement for duel in duels(found, scored)}
     if pairs:
         figures["improvement"] = improvement_bars(pairs)
-    return [path for name, figure in figures.items() for path in save(figure, folder / name)]
+    return [path for name, figure in figures.items() for path in save(figure, Path(folder) / name)]
+
+
+def _efficiency_of(methods: Mapping[str, Mapping[str, Curve]]) -> Figure | None:
+    try:
+        return efficiency({method: sample_efficiency(curves) for method, curves in methods.items()})
+    except BadInput:  # no step is common to the tasks, or seeds differ in number: there is no such curve
+        return None
 
 
 def _bars(lines: Sequence[Line], xlabel: str) -> Figure:
