@@ -1,8 +1,8 @@
 """Values by traces: temporal differences of the steps after a row count for it too, while the target goes along.
 
 Munos, Stepleton, Harutyunyan & Bellemare, "Safe and efficient off-policy reinforcement learning" (2016), arXiv
-1606.02647: Q + mean over a pair's rows of sum_k (product of discount_i c_(i+1) up to k) d_k, repeated until nothing
-changes, with d_k = r_k + discount_k V(next) - Q(obs, action) and the traces
+1606.02647: Q is right where sum_k (product of discount_i c_(i+1) up to k) d_k is 0 on average over the rows of every
+pair of state and action, with d_k = r_k + discount_k V(next) - Q(obs, action) and the traces
 
     "retrace"      c = lambda min(1, target / behavior)
     "tree-backup"  c = lambda target                     Precup, Sutton & Singh (2000)
@@ -11,11 +11,16 @@ changes, with d_k = r_k + discount_k V(next) - Q(obs, action) and the traces
 All have the true Q as their fixed point. lambda 0 is the model from counts; with a larger one less depends on the
 states being Markovian, and more on the logged actions. Q(lambda) diverges where lambda is too large for how far
 target and behavior are apart; tree-backup does not need the behavior's probabilities.
+
+With h steps left, the sums of h - 1 steps left, G, are known: Q_h is the mean of
+r + discount (V_(h-1)(next) + c G_(h-1) at the next row) over all rows of a pair, and G_h is what each differs from it.
+Where the log ends, so does its sum: the value of what was cut off is in the last difference.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -26,6 +31,8 @@ from mooring.ope.logs import Table, Values
 from mooring.ope.tabular import Model, Solution, TabularLogs, values_of
 
 Trace = Literal["retrace", "tree-backup", "q-lambda"]
+State = tuple[Float[np.ndarray, "S A"], Table]
+Step = Callable[[Float[np.ndarray, "S A"], Table], State]
 ROUNDS = 10_000
 
 _TRACES: dict[str, Callable[[TabularLogs], Table]] = {
@@ -40,97 +47,103 @@ def traced_values(
 ) -> Values:
     """The fixed point, as values for `direct_method`, with their influence.
 
-    With a horizon each timestep has a table of its own, from the rows of that timestep alone. Pairs without rows
-    keep the value of the model, whose own noise the influence does not count. Raises BadInput where the trace is not
-    known, lambda is outside 0 .. 1, or values still change by more than the tolerance (relative to the largest) after
-    10,000 rounds.
+    Pairs without rows are what the model of `mooring.ope.tabular` assumes. Raises BadInput where the trace is not
+    known, lambda is outside 0 .. 1, or values without a horizon still change by more than the tolerance (relative to
+    the largest) after 10,000 rounds.
     """
     if trace not in _TRACES:
         raise unknown("trace", trace, _TRACES)
     if not 0 <= lambda_ <= 1:
         raise BadInput("lambda", f"{lambda_:g}", "from 0 to 1")
-    operator = _Operator(tabular, lambda_ * _TRACES[trace](tabular))
-    q = _repeated(operator.update, Model.of(tabular).solution.q, tolerance, trace)
-    start = np.zeros_like(q)
-    start[0] = tabular.start[:, None] * tabular.target
-    visits = _repeated(lambda visits: start - operator.adjoint(visits), start, tolerance, trace)
-    v, v_next = operator.state_values(q)
-    return values_of(tabular, Solution(q, v, v_next, visits), operator.influence(q, visits))
+    return values_of(tabular, *solved(tabular, lambda_ * _TRACES[trace](tabular), tolerance))
 
 
-class _Operator:
-    """The update of Q that logs and traces make, a linear function of Q, and its adjoint."""
+def solved(tabular: TabularLogs, trace: Table, tolerance: float) -> tuple[Solution, Float[np.ndarray, " E"]]:
+    """The fixed point for traces c of each row, and how each episode moved the start's value to first order.
 
-    def __init__(self, tabular: TabularLogs, trace: Table) -> None:
-        logs = tabular.logs
-        self.tabular, self.shape = tabular, (tabular.horizon or 1, *tabular.target.shape)
-        self.cell = tabular.timestep * tabular.target.size + tabular.pair
-        self.onward = np.where(logs.present, logs.discount, 0.0)  # to the next observation
-        self.decay = np.zeros_like(trace)  # of what is known at a row, on its way to the row before
-        self.decay[:, 1:] = self.onward[:, :-1] * np.where(logs.present, trace, 0.0)[:, 1:]
-        rows = self._summed(np.ones_like(trace))
-        self.each = np.where(logs.present, 1 / np.maximum(rows.ravel()[self.cell], 1), 0.0)  # 1 / rows of the pair
+    In the place of occupancy stands how much the sums of a pair count. That is less, and may be negative: temporal
+    differences that rows before them have counted do not count again.
+    """
+    backup, horizon = _Backup.of(tabular, trace), tabular.horizon
+    nothing, none = np.zeros_like(tabular.target), np.zeros_like(trace)
+    start = tabular.start[:, None] * tabular.target
 
-    def state_values(self, q: Float[np.ndarray, "K S A"]) -> tuple[np.ndarray, np.ndarray]:
-        """V of each table, and that which a row of each sees next."""
-        v = (q * self.tabular.target).sum(2)
-        return v, np.concatenate([v[1:], np.zeros_like(v[:1])]) if self.tabular.horizon else v
+    def with_start(counts: Float[np.ndarray, "S A"], through: Table) -> State:
+        before, along = backup.backward(counts, through)
+        return start + before, along
 
-    def corrections(self, q: Float[np.ndarray, "K S A"]) -> Table:
-        """What each row says that its Q lacks."""
-        v, v_next = self.state_values(q)
-        values = values_of(self.tabular, Solution(q, v, v_next, q))
-        differences = np.where(self.tabular.logs.present, values.temporal_differences(self.tabular.logs), 0.0)
-        for step in reversed(range(differences.shape[1] - 1)):
-            differences[:, step] += self.decay[:, step + 1] * differences[:, step + 1]
-        return differences
-
-    def update(self, q: Float[np.ndarray, "K S A"]) -> Float[np.ndarray, "K S A"]:
-        """The mean correction of each pair; 0 of pairs without rows."""
-        return self._summed(self.each * self.corrections(q))
-
-    def adjoint(self, visits: Float[np.ndarray, "K S A"]) -> Float[np.ndarray, "K S A"]:
-        """The transpose of Q -> update(0) - update(Q), where pairs without rows keep what they have."""
-        weight = self.each * visits.ravel()[self.cell]
-        for step in range(1, weight.shape[1]):
-            weight[:, step] += self.decay[:, step] * weight[:, step - 1]
-        weight = np.where(self.tabular.logs.present, weight, 0.0)
-        seen = self._summed((self.each > 0).astype(float)) > 0
-        return self._summed(weight) - self._arrived(weight * self.onward) + np.where(seen, 0.0, visits)
-
-    def influence(self, q: Float[np.ndarray, "K S A"], visits: Float[np.ndarray, "K S A"]) -> Float[np.ndarray, " E"]:
-        """How each episode moved the start's value: n * sum of (visits of a row's pair / its rows) * correction."""
-        share = len(self.tabular) * self.each * visits.ravel()[self.cell]
-        return (share * self.corrections(q)).sum(1)
-
-    def _summed(self, column: Table) -> Float[np.ndarray, "K S A"]:
-        present = self.tabular.logs.present
-        size = int(np.prod(self.shape))
-        return np.bincount(self.cell[present], column[present], size).reshape(self.shape)
-
-    def _arrived(self, column: Table) -> Float[np.ndarray, "K S A"]:
-        """A column summed by next state, over the target's actions there; nothing arrives past the horizon."""
-        tables, states, _ = self.shape
-        later = self.tabular.timestep + (1 if self.tabular.horizon else 0)
-        inside = self.tabular.logs.present & (later < tables)
-        place = (later * states + self.tabular.next_state)[inside]
-        arrived = np.bincount(place, column[inside], tables * states).reshape(tables, states)
-        return arrived[..., None] * self.tabular.target
+    if horizon:
+        forward = _rounds(backup.forward, (nothing, none), horizon)[:0:-1]
+        backward = _rounds(backup.backward, (start, none), horizon)[:-1]
+    else:
+        forward = [_settled(backup.forward, (nothing, none), tolerance)]
+        backward = [_settled(with_start, (start, none), tolerance)]
+    q, counts = (np.stack([table for table, _ in each]) for each in (forward, backward))
+    v = (q * tabular.target).sum(2)
+    v_next = np.concatenate([v[1:], np.zeros_like(v[:1])]) if horizon else v
+    moved = [backup.per_row(each) * sums for each, (_, sums) in zip(counts, forward, strict=True)]
+    return Solution(q, v, v_next, counts), len(tabular) * np.sum(moved, axis=(0, 2))
 
 
-def _repeated(
-    change: Callable[[np.ndarray], np.ndarray], first: np.ndarray, tolerance: float, trace: str
-) -> Float[np.ndarray, "K S A"]:
-    """x + change(x), until it does not change."""
-    found = first
+@dataclass(frozen=True, eq=False)
+class _Backup:
+    """One step more: what it makes of Q and of the rows' sums, and the transpose of that."""
+
+    tabular: TabularLogs
+    model: Model
+    onward: Table  # the discount to the next observation
+    carried: Table  # the share of the next row's sum that counts: discount c at the next row
+    rows: Float[np.ndarray, "S A"]
+    stays: float  # the mean discount: what the model assumes of pairs without rows
+
+    @classmethod
+    def of(cls, tabular: TabularLogs, trace: Table) -> _Backup:
+        present, discount = tabular.logs.present, tabular.logs.discount
+        onward, carried = np.where(present, discount, 0.0), np.zeros_like(discount)
+        carried[:, :-1] = onward[:, :-1] * np.where(present, trace, 0.0)[:, 1:]
+        model = Model.of(tabular)
+        return cls(tabular, model, onward, carried, model.counts, float(discount[present].mean()))
+
+    def forward(self, q: Float[np.ndarray, "S A"], sums: Table) -> State:
+        """Q and the rows' sums with one step more."""
+        tabular, v = self.tabular, (q * self.tabular.target).sum(1)
+        found = tabular.logs.reward + self.onward * v[tabular.next_state]
+        found[:, :-1] += self.carried[:, :-1] * sums[:, 1:]
+        mean = tabular.per_pair(found) / np.maximum(self.rows, 1)
+        more = np.where(self.rows > 0, mean, self.model.reward + self.stays * v[:, None])
+        return more, np.where(tabular.logs.present, found - more[tabular.state, tabular.action], 0.0)
+
+    def backward(self, counts: Float[np.ndarray, "S A"], through: Table) -> State:
+        """How much Q and the rows' sums of one step less count, where those of now count so much."""
+        tabular = self.tabular
+        each, before = self.per_row(counts) + through, np.zeros_like(through)
+        before[:, 1:] = (self.carried * each)[:, :-1]
+        present = tabular.logs.present
+        arrived = np.bincount(tabular.next_state[present], (self.onward * each)[present], len(tabular.target))
+        arrived += self.stays * np.where(self.rows > 0, 0.0, counts).sum(1)
+        return arrived[:, None] * tabular.target - tabular.per_pair(before), before
+
+    def per_row(self, counts: Float[np.ndarray, "S A"]) -> Table:
+        """What counts for a pair, shared by its rows."""
+        shares = counts / np.maximum(self.rows, 1)
+        return np.where(self.tabular.logs.present, shares[self.tabular.state, self.tabular.action], 0.0)
+
+
+def _rounds(step: Step, state: State, rounds: int) -> list[State]:
+    """The states after 0 to so many rounds."""
+    states = [state]
+    for _ in range(rounds):
+        states.append(step(*states[-1]))
+    return states
+
+
+def _settled(step: Step, state: State, tolerance: float) -> State:
+    """The state that does not change any more."""
     for _ in range(ROUNDS):
-        step = change(found)
-        found = found + step
-        size = np.abs(found).max()
-        if np.abs(step).max() <= tolerance * max(1.0, size):
-            return found
-        if not size < 1e100:
+        before, state = state, step(*state)
+        change = max(float(np.abs(new - old).max()) for new, old in zip(state, before, strict=True))
+        if not change < 1e100:
             break
-    raise BadInput(
-        trace, "values do not settle", "a discount below 1, and target and behavior near each other", "a smaller lambda"
-    )
+        if change <= tolerance * max(1.0, float(np.abs(state[0]).max())):
+            return state
+    raise BadInput("traces", "values do not settle", "a discount below 1, policies near each other", "a smaller lambda")
