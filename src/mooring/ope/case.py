@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from jaxtyping import Float
 
 from mooring.data.dataset import Dataset
 from mooring.data.spaces import Discrete
@@ -38,7 +39,7 @@ class Valued:
 class Case:
     """What is to be judged. `horizon`: the steps that values by tables are counted to; None: see `steps`.
 
-    `behavior` gives the logged actions' probabilities, and is asked only where the target policy has some.
+    `behavior` gives the logged actions' probabilities, and is asked for weights only.
     """
 
     policy: Policy
@@ -51,15 +52,18 @@ class Case:
 
     @cached_property
     def logs(self) -> Logs:
-        """The logs, with probabilities of both policies where the target has any."""
-        target = log_probs(self.policy, self.data)
-        known = None if target is None else self.behavior().log_prob
-        return Logs.of(self.data, self.discount, known, target)
+        """The logs, without probabilities."""
+        return Logs.of(self.data, self.discount)
 
-    @property
-    def weighted(self) -> bool:
-        """Whether importance weights exist: not for a greedy policy over continuous actions."""
-        return self.logs.log_target is not None
+    @cached_property
+    def weighed(self) -> Logs:
+        """The logs, with the probabilities of both policies."""
+        return Logs.of(self.data, self.discount, self.behavior().log_prob, self.log_target)
+
+    @cached_property
+    def log_target(self) -> Float[np.ndarray, " N"] | None:
+        """The target's log probabilities of the logged actions: None for a greedy policy over continuous actions."""
+        return log_probs(self.policy, self.data)
 
     @property
     def is_tabular(self) -> bool:

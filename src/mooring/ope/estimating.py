@@ -142,11 +142,19 @@ def estimate(
 
 def _judged(name: str, method: Method, case: Case, interval: Interval, level: float) -> Judgment:
     """One estimate, with what speaks against all that it needs."""
-    target, weighted, valued = method.estimate(case), "weights" in method.needs, "values" in method.needs
+    weighted, valued = "weights" in method.needs, "values" in method.needs
+    logs = case.weighed if weighted else case.logs
     faults = case.valued.faults if valued and not weighted else ()
     warnings = (case.behavior().warnings if weighted else ()) + (case.valued.warnings if valued else ())
     return judge(
-        name, target, case.logs, weighted=weighted, faults=faults, warnings=warnings, interval=interval, level=level
+        name,
+        method.estimate(case),
+        logs,
+        weighted=weighted,
+        faults=faults,
+        warnings=warnings,
+        interval=interval,
+        level=level,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from mooring.errors import BadInput, unknown
@@ -40,15 +40,15 @@ class Method:
 
 
 def _weights(estimator: Callable[[Logs], Contributions], about: str) -> Method:
-    return Method(about, ("weights",), lambda case: estimator(case.logs))
+    return Method(about, ("weights",), lambda case: estimator(case.weighed))
 
 
 def _both(estimator: Callable[[Logs, Values], Contributions], about: str) -> Method:
-    return Method(about, ("weights", "values"), lambda case: estimator(case.logs, case.valued.values))
+    return Method(about, ("weights", "values"), lambda case: estimator(case.weighed, case.valued.values))
 
 
 def _table(estimator: Callable[[TabularLogs], Contributions], about: str) -> Method:
-    return Method(about, ("weights", "table"), lambda case: estimator(case.model.tabular))
+    return Method(about, ("weights", "table"), lambda case: estimator(replace(case.model.tabular, logs=case.weighed)))
 
 
 METHODS: dict[str, Method] = {
@@ -96,4 +96,4 @@ def _possible(case: Case) -> list[str]:
 
 
 def _has(case: Case, need: Need) -> bool:
-    return {"weights": case.weighted, "values": True, "table": case.is_tabular}[need]
+    return {"weights": case.log_target is not None, "values": True, "table": case.is_tabular}[need]
