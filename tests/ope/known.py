@@ -56,7 +56,7 @@ def known(states: int = 4, actions: int = 2, seed: int = 0) -> Known:
     """Of each state and action 4 rows for each time that it was seen; some end the episode."""
     rng = np.random.default_rng(seed)
     after = rng.integers(0, states, (states, actions, 4))
-    ends = rng.random((states, actions, 4)) < 0.1
+    ends = rng.random((states, actions, 4)) < 0.2
     reward = rng.normal(size=(states, actions)).round(2)
     pi = rng.dirichlet(np.ones(actions), states)
     seen = rng.integers(1, 4, (states, actions))

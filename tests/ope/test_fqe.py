@@ -11,7 +11,7 @@ from known import GAMMA, Known, Whole, known, linear_quadratic
 from mooring.data import Dataset
 from mooring.errors import BadInput
 from mooring.ope.episodes import Episodes
-from mooring.ope.fqe import FQE, fitted_q
+from mooring.ope.fqe import FQE, fitted_q, suspicions
 from mooring.ope.targets import Greedy
 from mooring.policies import UniformPolicy
 from mooring.training import train
@@ -52,14 +52,14 @@ def test_exact_counts_give_the_values_of_the_linear_solve() -> None:
 
 
 def test_values_of_continuous_actions_are_the_known_ones() -> None:
-    problem = linear_quadratic()
-    small = FQE(learning_rate=2e-3, target_rate=0.05, hidden=(32, 32), batch_size=128)
+    problem = linear_quadratic(150)
+    small = FQE(learning_rate=2e-3, target_rate=0.05, hidden=(32,), batch_size=128)
     fitted = fitted_q(problem.data, problem.policy, 0.9, steps=1500, members=3, algorithm=small)
     assert fitted.warnings == ()
     assert fitted.values.start.mean() == pytest.approx(problem.value, abs=0.15)
     interval = fitted.interval()
     assert interval.low <= problem.value <= interval.high
-    assert interval.high - interval.low < 1.5
+    assert interval.high - interval.low < 2.5
 
 
 def numbered(lengths: tuple[int, ...], groups: tuple[int, ...]) -> Dataset:
@@ -103,18 +103,19 @@ def test_values_that_diverge_are_told() -> None:
         obs, np.zeros(rows, np.int64), np.ones(rows), np.zeros(rows, bool), np.ones(rows, bool), next_obs=after
     )
     linear = FQE(hidden=(), standardize=False, learning_rate=0.1, target_rate=0.5)
-    policy = UniformPolicy(data.spec().action)
-    fitted = fitted_q(data, policy, 0.99, steps=2000, members=2, algorithm=linear)
+    policy = Greedy(UniformPolicy(data.spec().action))
+    fitted = fitted_q(data, policy, 0.99, steps=500, members=1, algorithm=linear)
     assert "beyond what rewards allow (1 / (1 - 0.99) = 100): learning diverged" in fitted.warnings[0]
-
-
-def test_values_that_still_move_are_told_and_a_greedy_policy_is_valued_by_its_one_action() -> None:
-    problem = known()
-    fitted = fitted_q(problem.data, Greedy(problem.policy), GAMMA, steps=1, members=1, algorithm=FQE(hidden=()))
-    assert "make more updates" in fitted.warnings[0]
-    greedy = np.asarray(problem.policy.log).argmax(1)
-    logged = greedy[problem.data.obs] == problem.data.action
-    np.testing.assert_allclose(fitted.values.v[logged, 0], fitted.values.q[logged, 0], rtol=1e-5)
-    np.testing.assert_array_equal(fitted.values.v_next[problem.data.continues == 0], 0)
+    np.testing.assert_allclose(fitted.values.v, fitted.values.q, rtol=1e-5)
     with pytest.raises(BadInput, match="at least two members"):
         fitted.interval()
+
+
+def test_values_that_still_move_or_are_no_numbers_are_told() -> None:
+    data = known().data
+    q = np.full((2, len(data)), 1.0)
+    moving = np.linspace([0, 0], [1, 1.2], 20)
+    assert not list(suspicions(np.ones((20, 2)), q, data, GAMMA))
+    assert "still move (mean Q by 0.12" in next(suspicions(moving, q, data, GAMMA))
+    assert "still move" in next(suspicions(moving[:1], q, data, GAMMA))
+    assert "not finite" in next(suspicions(moving, np.full_like(q, np.nan), data, GAMMA))

@@ -33,9 +33,9 @@ from mooring.loop import Run
 from mooring.networks.mlp import uniform
 from mooring.normalizer import Normalizer
 from mooring.ope.episodes import Episodes
-from mooring.ope.expectations import critic_of, expected, tells_choices
+from mooring.ope.expectations import averaged, critic_of, expected, in_parts
 from mooring.ope.logs import Logs, Values
-from mooring.ope.targets import Greedy, check_memoryless
+from mooring.ope.targets import check_memoryless
 from mooring.settings import Count, Positive, Real, Unit, Widths
 from mooring.training import train
 from mooring.types import (
@@ -57,8 +57,6 @@ from mooring.types import (
 if TYPE_CHECKING:
     from mooring.types import Source
 
-ROWS = 16_384  # at a time
-DRAWS = 8  # of the policy's action, for each observation, where its value is a mean over draws
 MARGIN = 0.1  # by which values may pass their bound: that of an approximation
 UNSETTLED = 0.05  # of the values' size: what they may move by in the last tenth of the updates
 
@@ -162,7 +160,7 @@ def fitted_q(
     """
     check_memoryless(policy)
     logs = Logs.of(data, discount)
-    size, mean = _size_of_values(logs)
+    size, mean = size_of_values(logs)
     seen = data.with_reward(scale=1 / size)
     algorithm = replace(algorithm or FQE(), target=policy, discount=discount, first_value=mean / size)
     run = train(algorithm, seen, steps, seeds=range(seed, seed + members), chunk=max(1, steps // 20))
@@ -171,10 +169,10 @@ def fitted_q(
     curve = size * np.array([row["q"] for row in run.rows])
     times = np.asarray(jax.vmap(lambda state: state.times)(run.run.source))
     starts = (times * v[:, data.starts]).sum(1) / times.sum(1)
-    return Fitted(Values(*tables), starts, curve, tuple(_warnings(curve, q, data, discount)))
+    return Fitted(Values(*tables), starts, curve, tuple(suspicions(curve, q, data, discount)))
 
 
-def _size_of_values(logs: Logs) -> tuple[float, float]:
+def size_of_values(logs: Logs) -> tuple[float, float]:
     """Root mean square and mean of the logged discounted returns, from each row to its episode's end."""
     to_go = np.zeros_like(logs.reward)
     after = np.zeros(len(logs))
@@ -185,7 +183,7 @@ def _size_of_values(logs: Logs) -> tuple[float, float]:
     return math.sqrt(float((each**2).mean())) or 1.0, float(each.mean())
 
 
-def _warnings(
+def suspicions(
     curve: Float[np.ndarray, "K M"], q: Float[np.ndarray, "M N"], data: Dataset, discount: float
 ) -> Iterator[str]:
     """What makes values suspicious: no numbers, beyond what rewards allow, or still moving."""
@@ -215,8 +213,8 @@ def _of_members(run: Run, data: Dataset, policy: Policy, seed: int) -> tuple[Flo
     after[alone] = len(data) + np.arange(len(alone))
     looked = jax.tree.map(lambda obs, rest: np.concatenate([obs, rest]), data.obs, take(data.next_obs, alone))
     look = partial(_look, run.agent.target, run.agent.normalizer)
-    q = _in_parts(partial(look, None), (data.obs, data.action), jax.random.key(0))
-    v = _in_parts(partial(look, policy), (looked, None), jax.random.key(seed))
+    q = in_parts(partial(look, None), (data.obs, data.action), jax.random.key(0))
+    v = in_parts(partial(look, policy), (looked, None), jax.random.key(seed))
     return q, v[:, : len(data)], v[:, after]
 
 
@@ -229,18 +227,6 @@ def _look(
     def of(critic: Any, normalizer: Normalizer) -> Float[Array, " B"]:
         if policy is None:
             return jax.vmap(lambda s, a: critic(normalizer.obs(s), normalizer.to_unit(a)))(obs, action)
-        exact = isinstance(policy, Greedy) or tells_choices(policy, normalizer, jax.tree.map(lambda s: s[0], obs))
-        keys = jax.random.split(key, 1 if exact else DRAWS)
-        return jnp.mean(jax.lax.map(lambda k: expected(critic, policy, normalizer, obs, k), keys), axis=0)
+        return averaged(critic, policy, normalizer, obs, key)
 
     return jax.vmap(of)(critics, normalizers)
-
-
-def _in_parts(look: Any, columns: tuple[Any, Any], key: PRNGKey) -> Float[np.ndarray, "M N"]:
-    """`look` at all rows, some at a time, each part with a key of its own; in float64."""
-    rows = len(jax.tree.leaves(columns)[0])
-    starts = range(0, rows, ROWS)
-    parts = [jax.tree.map(lambda column: column[start : start + ROWS], columns) for start in starts]  # noqa: B023
-    keys = jax.random.split(key, len(parts))
-    looked = [look(*part, own) for part, own in zip(parts, keys, strict=True)]
-    return np.concatenate([np.asarray(each, np.float64) for each in looked], axis=1)

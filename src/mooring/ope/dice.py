@@ -1,0 +1,232 @@
+"""The DICE family: how much more often than the log the target policy is in each logged row, by two networks' game.
+
+The ratio w(s, a) = d_pi(s, a) / d_D(s, a), where d_pi is the target's discounted occupancy, times (1 - gamma), is what
+balances the flow: what enters a pair of state and action, at the start or from another pair, also leaves it. With the
+discount gamma_i = gamma * continues of each row, nu' = E[nu(s', a')] and nu_0 = E[nu(s_0, a_0)], actions by the target
+policy, every method looks for the saddle of
+
+    L = (1 - gamma) E[nu_0] + E_D[w (gamma_i nu' - nu)] + its own terms,
+
+which nu makes small and w makes large (Yang et al. 2020, "Off-Policy Evaluation via the Regularized Lagrangian", arXiv
+2007.03438, eq. 10). The own terms make the game well-behaved, and leave the ratio at its saddle as it is:
+
+    DualDICE      - E_D[w^2] / 2                                Nachum et al. 2019, arXiv 1906.04733, eq. 12
+    AlgaeDICE     E_D[w r] - alpha E_D[w^2] / 2                 Nachum et al. 2019, arXiv 1912.02074, eq. 12
+    GradientDICE  E_D[nu^2] / 2 + lambda norm                   Zhang, Liu and Whiteson 2020, arXiv 2001.11113, eq. 12
+    GenDICE       E_D[w nu^2] / 4 + lambda norm, with w >= 0    Zhang et al. 2020, arXiv 2002.09072, eq. 9
+
+where norm = u (1 - E_D[c w]) + u^2 / 2, which a number u makes small, holds the ratio's mean at 1.
+
+Departures: signs of nu and u are such that all methods have one form; f(x) = x^2 / 2 where DualDICE and AlgaeDICE leave
+f open. Where the MDP ends, so does the flow: what is held at 1 is then the mean of c_i w_i, c_i = (1 - gamma_i) /
+(1 - gamma), as in any balanced flow; c_i is 1 where nothing ends, as published. Ratios are those of averaged weights,
+since the players of a game go around its saddle.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import replace
+from typing import Any, ClassVar, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, PyTree, Shaped
+
+from mooring.data.dataset import Dataset
+from mooring.networks.mlp import biased
+from mooring.normalizer import Normalizer
+from mooring.ope.episodes import Episodes
+from mooring.ope.expectations import critic_of, expected, in_parts
+from mooring.settings import Count, NonNegative, Positive, Unit, Widths
+from mooring.training import Trained
+from mooring.types import (
+    ActionKind,
+    Algorithm,
+    Batch,
+    Learner,
+    Metrics,
+    Policy,
+    PRNGKey,
+    Source,
+    Spec,
+    Step,
+    static,
+    track,
+    trained,
+)
+
+
+class Players(eqx.Module):
+    """The two sides' networks: `critic` (nu) and the number `norm` (u) against `ratio` (w)."""
+
+    critic: Any
+    norm: Float[Array, ""]
+    ratio: Any
+
+
+class Agent(eqx.Module):
+    """The players, the optimizers' state, and the players' slow averages."""
+
+    low: Learner  # nu and u, which make the game's value small
+    high: Learner  # w, which makes it large
+    average: Players
+    normalizer: Normalizer
+
+
+class Flow(NamedTuple):
+    """What the game's value is made of; of each of B rows but for `start` and `norm`."""
+
+    start: Float[Array, " B"]  # nu_0, of as many first observations
+    here: Float[Array, " B"]  # nu
+    onward: Float[Array, " B"]  # gamma_i nu'
+    ratio: Float[Array, " B"]  # w
+    reward: Float[Array, " B"]
+    leaving: Float[Array, " B"]  # c
+    norm: Float[Array, ""]  # u
+
+
+class Dice(Algorithm):
+    """What all methods of the family share; each adds its own terms. They learn no policy."""
+
+    actions: ClassVar[tuple[ActionKind, ...]] = ("continuous", "discrete")
+    watched: ClassVar[str] = "game"  # the metric to look at
+    positive: ClassVar[bool] = False  # whether the method demands ratios of at least 0
+
+    target: Policy | None = None  # whose ratios are learned; without memory
+    discount: Unit = 0.99  # gamma
+    critic_rate: Positive = 1e-4  # learning rate of nu; ours (the side whose terms are curved is the quicker one)
+    ratio_rate: Positive = 3e-4  # learning rate of w; ours
+    average_rate: Unit = 1e-3  # with which the averages follow; ours
+    batch_size: Count = static(512)  # ours
+    hidden: Widths = static((256, 256))  # ours
+    standardize: bool = static(True)  # standardize observations; ours
+
+    @abstractmethod
+    def own_terms(self, flow: Flow) -> Float[Array, ""]:
+        """What the method adds to the flow's imbalance."""
+
+    def source(self, data: Dataset) -> Source:
+        return Episodes.of(data, resampled=False)
+
+    def init(self, key: PRNGKey, spec: Spec) -> Agent:
+        normalizer = Normalizer(spec, self.standardize)
+        critic_key, ratio_key = jax.random.split(key)
+        critic = critic_of(critic_key, normalizer, self.hidden)
+        ratio = critic_of(ratio_key, normalizer, self.hidden, last=biased(1.0))
+        players = Players(critic, jnp.zeros(()), ratio)
+        low = Learner.of((players.critic, players.norm), optax.adam(self.critic_rate))
+        return Agent(low, Learner.of(ratio, optax.adam(self.ratio_rate)), players, normalizer)
+
+    def update(self, agent: Agent, batch: Batch, key: PRNGKey, step: Step) -> tuple[Agent, Metrics]:
+        """Both sides take one step from where they are."""
+
+        def game(low: tuple[Any, Array], ratio: Any) -> tuple[Float[Array, ""], Metrics]:
+            critic, norm = low
+            return self.game(Players(critic, norm, ratio), agent.normalizer, batch, key)
+
+        def opposite(ratio: Any) -> tuple[Float[Array, ""], Metrics]:
+            value, metrics = game(agent.low.model, ratio)
+            return -value, metrics
+
+        low, metrics = agent.low.descend(optax.adam(self.critic_rate), lambda low: game(low, agent.high.model))
+        high, _ = agent.high.descend(optax.adam(self.ratio_rate), opposite)
+        critic, norm = low.model
+        average = track(agent.average, Players(critic, norm, high.model), self.average_rate)
+        return Agent(low, high, average, agent.normalizer), metrics
+
+    def game(
+        self, players: Players, normalizer: Normalizer, batch: Batch, key: PRNGKey
+    ) -> tuple[Float[Array, ""], Metrics]:
+        """L of a raw batch; its metrics are L, the mean ratio, and the share of the flow that is not balanced."""
+        policy, (start_key, next_key) = trained(self.target, "Dice.target"), jax.random.split(key)
+        rows = normalizer.batch(replace(batch, extra={}))
+        discount = self.discount * rows.continues
+        flow = Flow(
+            start=expected(players.critic, policy, normalizer, batch["start"], start_key),
+            here=jax.vmap(players.critic)(rows.obs, rows.action),
+            onward=discount * expected(players.critic, policy, normalizer, batch.next_obs, next_key),
+            ratio=self.ratio(players.ratio, rows.obs, rows.action),
+            reward=rows.reward,
+            leaving=(1 - discount) / (1 - self.discount),
+            norm=players.norm,
+        )
+        balance = (1 - self.discount) * jnp.mean(flow.start) + jnp.mean(flow.ratio * (flow.onward - flow.here))
+        value = balance + self.own_terms(flow)
+        return value, {"game": value, "ratio": jnp.mean(flow.leaving * flow.ratio)}
+
+    def ratio(self, network: Any, obs: Float[Array, "B O"], action: Shaped[Array, "B ..."]) -> Float[Array, " B"]:
+        """w of rows in the networks' units."""
+        w = jax.vmap(network)(obs, action)
+        return jax.nn.softplus(w) if self.positive else w
+
+    def policy(self, agent: Agent) -> Policy:
+        policy: Policy = trained(self.target, "Dice.target")
+        return policy
+
+    def row_ratios(self, run: Trained, data: Dataset) -> Float[np.ndarray, "M N"]:
+        """Each member's w of every row of the data, by its averaged weights."""
+
+        def look(obs: PyTree, action: Array, key: PRNGKey) -> Float[Array, "M B"]:
+            def of(agent: Agent) -> Float[Array, " B"]:
+                unit = jax.vmap(agent.normalizer.to_unit)(action)
+                return self.ratio(agent.average.ratio, jax.vmap(agent.normalizer.obs)(obs), unit)
+
+            return jax.vmap(of)(run.run.agent)
+
+        return in_parts(eqx.filter_jit(look), (data.obs, data.action), jax.random.key(0))
+
+
+class DualDICE(Dice):
+    """The ratio is how much a critic's value differs from its own look-ahead, where that balances the start's value."""
+
+    name: ClassVar[str] = "dual-dice"
+
+    def own_terms(self, flow: Flow) -> Float[Array, ""]:
+        return -jnp.mean(flow.ratio**2) / 2
+
+
+class AlgaeDICE(Dice):
+    """The target's return, less how far it leaves the data, as the value of one game."""
+
+    name: ClassVar[str] = "algae-dice"
+
+    alpha: Positive = 1.0  # weight of the distance to the data; ours (published for control: 0.01)
+
+    def own_terms(self, flow: Flow) -> Float[Array, ""]:
+        return jnp.mean(flow.ratio * flow.reward) - self.alpha * jnp.mean(flow.ratio**2) / 2
+
+
+class GradientDICE(Dice):
+    """Balances the flow in the norm that a critic finds worst: convex and concave with linear functions."""
+
+    name: ClassVar[str] = "gradient-dice"
+
+    critic_rate: Positive = 3e-4  # ours
+    ratio_rate: Positive = 1e-4  # ours
+    penalty: NonNegative = 1.0  # lambda; ours
+
+    def own_terms(self, flow: Flow) -> Float[Array, ""]:
+        return jnp.mean(flow.here**2) / 2 + self.penalty * normalization(flow)
+
+
+class GenDICE(Dice):
+    """Balances the flow in the chi-square distance, by ratios that are never negative."""
+
+    name: ClassVar[str] = "gen-dice"
+    positive: ClassVar[bool] = True
+
+    critic_rate: Positive = 3e-4  # ours
+    ratio_rate: Positive = 1e-4  # ours
+    penalty: NonNegative = 1.0  # lambda; ours
+
+    def own_terms(self, flow: Flow) -> Float[Array, ""]:
+        return jnp.mean(flow.ratio * flow.here**2) / 4 + self.penalty * normalization(flow)
+
+
+def normalization(flow: Flow) -> Float[Array, ""]:
+    """GenDICE, eq. 9: u (1 - E[c w]) + u^2 / 2; at its least -(1 - E[c w])^2 / 2, which charges w for its mean."""
+    return flow.norm * (1 - jnp.mean(flow.leaving * flow.ratio)) + flow.norm**2 / 2
