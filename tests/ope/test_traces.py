@@ -7,7 +7,7 @@ import pytest
 from exact import BEHAVIOR, TARGET, enumerated
 
 from mooring.errors import BadInput
-from mooring.ope import traces
+from mooring.ope import tabular as tabular_module
 from mooring.ope.doubly_robust import direct_method
 from mooring.ope.random_mdps import TabularMDP, random_policy
 from mooring.ope.tabular import Model, TabularLogs
@@ -109,10 +109,10 @@ def test_influence_is_the_derivative_of_counting_an_episode_more(trace, horizon)
 
 
 def test_bad_input_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(traces, "ROUNDS", 200)
+    monkeypatch.setattr(tabular_module, "ROUNDS", 200)
     tabular = logged(None)
     with pytest.raises(BadInput, match="lambda: 2"):
         traced_values(tabular, "retrace", 2.0)
     endless = replace(tabular.logs, discount=np.where(tabular.logs.present, 1.0, 0.0))
-    with pytest.raises(BadInput, match=r"do not settle|for ever"):
+    with pytest.raises(BadInput, match="do not settle"):
         traced_values(replace(tabular, logs=endless), "q-lambda")

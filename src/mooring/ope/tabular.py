@@ -10,9 +10,10 @@ occupancy has rows.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -22,6 +23,8 @@ from mooring.ope.logs import Logs, Table, Values
 
 ENDLESS = 1e9
 """Expected visits of a state above which values are called infinite."""
+ROUNDS = 10_000
+State = TypeVar("State", np.ndarray, tuple[np.ndarray, np.ndarray])
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +112,12 @@ class Solution:
     v_next: Float[np.ndarray, "K S"]
     occupancy: Float[np.ndarray, "K S A"]
 
+    @classmethod
+    def of(cls, tabular: TabularLogs, q: Float[np.ndarray, "K S A"], occupancy: Float[np.ndarray, "K S A"]) -> Solution:
+        """With the target's V."""
+        v = (q * tabular.target).sum(2)
+        return cls(q, v, np.concatenate([v[1:], np.zeros_like(v[:1])]) if tabular.horizon else v, occupancy)
+
 
 @dataclass(frozen=True, eq=False)
 class Model:
@@ -184,53 +193,64 @@ class Model:
         return self.reward + (self.onward @ v_next).reshape(self.reward.shape)
 
     def _at_each_step(self, horizon: int) -> Solution:
-        target = self.tabular.target
-        v, q = np.zeros((horizon + 1, len(target))), np.zeros((horizon, *target.shape))
-        for step in reversed(range(horizon)):
-            q[step] = self._q(v[step + 1])
-            v[step] = (target * q[step]).sum(1)
-        occupancy = np.zeros_like(q)
-        occupancy[0] = self.tabular.start[:, None] * target
-        for step in range(1, horizon):
-            occupancy[step] = (occupancy[step - 1].ravel() @ self.onward)[:, None] * target
-        return Solution(q, v[:-1], v[1:], occupancy)
+        target, start = self.tabular.target, self.tabular.start[:, None] * self.tabular.target
+        q = rounds(lambda q: self._q((target * q).sum(1)), np.zeros_like(target), horizon)[:0:-1]
+        visits = rounds(lambda pairs: (pairs.ravel() @ self.onward)[:, None] * target, start, horizon - 1)
+        return Solution.of(self.tabular, np.stack(q), np.stack(visits))
 
     def _for_ever(self) -> Solution:
         target = self.tabular.target
         actions = target.shape[1]
         by_action = (self.onward[a::actions].multiply(target[:, a : a + 1]) for a in range(actions))
         v, visits = _solved(sum(by_action), (target * self.reward).sum(1), self.tabular.start)
-        return Solution(self._q(v)[None], v[None], v[None], (visits[:, None] * target)[None])
+        return Solution.of(self.tabular, self._q(v)[None], (visits[:, None] * target)[None])
 
 
-def fitted_q(tabular: TabularLogs, tolerance: float = 1e-10, most: int = 100_000) -> Values:
+def fitted_q(tabular: TabularLogs, tolerance: float = 1e-10) -> Values:
     """Fitted Q evaluation: each pair's value is the mean of reward + discount V(next_state) over its rows, repeated.
 
     Le, Voloshin & Yue, "Batch policy learning under constraints" (2019), arXiv 1903.08738, algorithm 3. From 0; once
     per timestep, backwards, with a horizon, else until no value changes by more than the tolerance (relative to the
     largest). In a table it finds what the model says, on another way. Raises BadInput where it does not converge.
     """
-    model = Model.of(tabular)
-    unseen, logs, rows = model.counts == 0, tabular.logs, np.maximum(model.counts, 1)
+    model, logs = Model.of(tabular), tabular.logs
     stays = float(logs.discount[logs.present].mean())
 
-    def fitted(v: Float[np.ndarray, " S"]) -> Float[np.ndarray, "S A"]:
-        mean = tabular.per_pair(logs.reward + logs.discount * v[tabular.next_state]) / rows
-        return np.where(unseen, model.reward + stays * v[:, None], mean)
+    def fitted(q: Float[np.ndarray, "S A"]) -> Float[np.ndarray, "S A"]:
+        v = (tabular.target * q).sum(1)
+        mean = tabular.per_pair(logs.reward + logs.discount * v[tabular.next_state]) / np.maximum(model.counts, 1)
+        return np.where(model.counts > 0, mean, model.reward + stays * v[:, None])
 
-    q, v = [], [np.zeros(len(tabular.target))]
-    for _ in range(tabular.horizon or most):
-        q.append(fitted(v[-1]))
-        v.append((tabular.target * q[-1]).sum(1))
-        if tabular.horizon is None:
-            if np.abs(v[1] - v[0]).max() <= tolerance * max(1.0, np.abs(v[1]).max()):
-                break
-            q, v = [], v[1:]
-    if not q:
-        raise BadInput("fitted Q evaluation", f"values still changed after {most} rounds", "a discount below 1")
-    steps = slice(None, None, -1)
-    tables = np.stack(q[steps]), np.stack(v[1:][steps]), np.stack(v[:-1][steps])
-    return values_of(tabular, Solution(*tables, model.solution.occupancy), model.influence())
+    nothing = np.zeros_like(tabular.target)
+    if tabular.horizon:
+        q = np.stack(rounds(fitted, nothing, tabular.horizon)[:0:-1])
+    else:
+        q = settled(fitted, nothing, tolerance)[None]
+    return values_of(tabular, Solution.of(tabular, q, model.solution.occupancy), model.influence())
+
+
+def rounds(step: Callable[[State], State], state: State, count: int) -> list[State]:
+    """The states after 0 to so many steps."""
+    states = [state]
+    for _ in range(count):
+        states.append(step(states[-1]))
+    return states
+
+
+def settled(step: Callable[[State], State], state: State, tolerance: float) -> State:
+    """The array, or the two, that one more step does not change by more than the tolerance, relative to the largest.
+
+    Raises BadInput where that takes more than 10,000 steps.
+    """
+    for _ in range(ROUNDS):
+        before, state = state, step(state)
+        pairs = [(state, before)] if isinstance(state, np.ndarray) else list(zip(state, before, strict=True))
+        change = max(float(np.abs(new - old).max()) for new, old in pairs)
+        if not change < 1e100:
+            break
+        if change <= tolerance * max(1.0, *(float(np.abs(new).max()) for new, _ in pairs)):
+            return state
+    raise BadInput("values", "they do not settle", "a discount below 1", "give one, or a horizon")
 
 
 def values_of(tabular: TabularLogs, found: Solution, influence: Float[np.ndarray, " E"] | None = None) -> Values:

@@ -28,12 +28,10 @@ from jaxtyping import Float
 
 from mooring.errors import BadInput, unknown
 from mooring.ope.logs import Table, Values
-from mooring.ope.tabular import Model, Solution, TabularLogs, values_of
+from mooring.ope.tabular import Model, Solution, TabularLogs, rounds, settled, values_of
 
 Trace = Literal["retrace", "tree-backup", "q-lambda"]
 State = tuple[Float[np.ndarray, "S A"], Table]
-Step = Callable[[Float[np.ndarray, "S A"], Table], State]
-ROUNDS = 10_000
 
 _TRACES: dict[str, Callable[[TabularLogs], Table]] = {
     "retrace": lambda tabular: np.minimum(1.0, tabular.logs.ratio),
@@ -65,24 +63,22 @@ def solved(tabular: TabularLogs, trace: Table, tolerance: float) -> tuple[Soluti
     differences that rows before them have counted do not count again.
     """
     backup, horizon = _Backup.of(tabular, trace), tabular.horizon
-    nothing, none = np.zeros_like(tabular.target), np.zeros_like(trace)
-    start = tabular.start[:, None] * tabular.target
+    none = np.zeros_like(trace)
+    nothing, start = (np.zeros_like(tabular.target), none), (tabular.start[:, None] * tabular.target, none)
 
-    def with_start(counts: Float[np.ndarray, "S A"], through: Table) -> State:
-        before, along = backup.backward(counts, through)
-        return start + before, along
+    def from_start(state: State) -> State:
+        counts, through = backup.backward(state)
+        return start[0] + counts, through
 
     if horizon:
-        forward = _rounds(backup.forward, (nothing, none), horizon)[:0:-1]
-        backward = _rounds(backup.backward, (start, none), horizon)[:-1]
+        forward = rounds(backup.forward, nothing, horizon)[:0:-1]
+        backward = rounds(backup.backward, start, horizon - 1)
     else:
-        forward = [_settled(backup.forward, (nothing, none), tolerance)]
-        backward = [_settled(with_start, (start, none), tolerance)]
+        forward = [settled(backup.forward, nothing, tolerance)]
+        backward = [settled(from_start, start, tolerance)]
     q, counts = (np.stack([table for table, _ in each]) for each in (forward, backward))
-    v = (q * tabular.target).sum(2)
-    v_next = np.concatenate([v[1:], np.zeros_like(v[:1])]) if horizon else v
     moved = [backup.per_row(each) * sums for each, (_, sums) in zip(counts, forward, strict=True)]
-    return Solution(q, v, v_next, counts), len(tabular) * np.sum(moved, axis=(0, 2))
+    return Solution.of(tabular, q, counts), len(tabular) * np.sum(moved, axis=(0, 2))
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +89,6 @@ class _Backup:
     model: Model
     onward: Table  # the discount to the next observation
     carried: Table  # the share of the next row's sum that counts: discount c at the next row
-    rows: Float[np.ndarray, "S A"]
     stays: float  # the mean discount: what the model assumes of pairs without rows
 
     @classmethod
@@ -101,49 +96,30 @@ class _Backup:
         present, discount = tabular.logs.present, tabular.logs.discount
         onward, carried = np.where(present, discount, 0.0), np.zeros_like(discount)
         carried[:, :-1] = onward[:, :-1] * np.where(present, trace, 0.0)[:, 1:]
-        model = Model.of(tabular)
-        return cls(tabular, model, onward, carried, model.counts, float(discount[present].mean()))
+        return cls(tabular, Model.of(tabular), onward, carried, float(discount[present].mean()))
 
-    def forward(self, q: Float[np.ndarray, "S A"], sums: Table) -> State:
+    def forward(self, state: State) -> State:
         """Q and the rows' sums with one step more."""
+        q, sums = state
         tabular, v = self.tabular, (q * self.tabular.target).sum(1)
         found = tabular.logs.reward + self.onward * v[tabular.next_state]
         found[:, :-1] += self.carried[:, :-1] * sums[:, 1:]
-        mean = tabular.per_pair(found) / np.maximum(self.rows, 1)
-        more = np.where(self.rows > 0, mean, self.model.reward + self.stays * v[:, None])
+        mean = tabular.per_pair(found) / np.maximum(self.model.counts, 1)
+        more = np.where(self.model.counts > 0, mean, self.model.reward + self.stays * v[:, None])
         return more, np.where(tabular.logs.present, found - more[tabular.state, tabular.action], 0.0)
 
-    def backward(self, counts: Float[np.ndarray, "S A"], through: Table) -> State:
+    def backward(self, state: State) -> State:
         """How much Q and the rows' sums of one step less count, where those of now count so much."""
+        counts, through = state
         tabular = self.tabular
         each, before = self.per_row(counts) + through, np.zeros_like(through)
         before[:, 1:] = (self.carried * each)[:, :-1]
         present = tabular.logs.present
         arrived = np.bincount(tabular.next_state[present], (self.onward * each)[present], len(tabular.target))
-        arrived += self.stays * np.where(self.rows > 0, 0.0, counts).sum(1)
+        arrived += self.stays * np.where(self.model.counts > 0, 0.0, counts).sum(1)
         return arrived[:, None] * tabular.target - tabular.per_pair(before), before
 
     def per_row(self, counts: Float[np.ndarray, "S A"]) -> Table:
         """What counts for a pair, shared by its rows."""
-        shares = counts / np.maximum(self.rows, 1)
+        shares = counts / np.maximum(self.model.counts, 1)
         return np.where(self.tabular.logs.present, shares[self.tabular.state, self.tabular.action], 0.0)
-
-
-def _rounds(step: Step, state: State, rounds: int) -> list[State]:
-    """The states after 0 to so many rounds."""
-    states = [state]
-    for _ in range(rounds):
-        states.append(step(*states[-1]))
-    return states
-
-
-def _settled(step: Step, state: State, tolerance: float) -> State:
-    """The state that does not change any more."""
-    for _ in range(ROUNDS):
-        before, state = state, step(*state)
-        change = max(float(np.abs(new - old).max()) for new, old in zip(state, before, strict=True))
-        if not change < 1e100:
-            break
-        if change <= tolerance * max(1.0, float(np.abs(state[0]).max())):
-            return state
-    raise BadInput("traces", "values do not settle", "a discount below 1, policies near each other", "a smaller lambda")
