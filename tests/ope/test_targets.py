@@ -11,6 +11,7 @@ from mooring.environments.pointmass import Pointmass
 from mooring.errors import BadInput
 from mooring.ope.targets import Greedy, actions, log_probs, probabilities
 from mooring.policies import UniformPolicy
+from mooring.types import Discrete
 
 
 def logged(discrete: bool, rows: int = 30) -> Dataset:
@@ -76,3 +77,25 @@ def test_probabilities_over_continuous_actions_are_refused() -> None:
 def test_a_policy_that_hides_its_probabilities_is_refused() -> None:
     with pytest.raises(BadInput, match="does not tell the probabilities"):
         probabilities(Guide.through(Pointmass.named("easy")), logged(discrete=True))
+
+
+@pytest.mark.parametrize("discrete", [True, False])
+def test_a_policy_that_was_made_for_other_actions_or_observations_is_refused(discrete: bool) -> None:
+    data = logged(discrete)
+    obs = np.concatenate([data.obs, data.obs], axis=1)  # type: ignore[arg-type]
+    action = data.action % 3 if discrete else data.action[:, :1]
+    ends = np.arange(30) % 10 == 9
+    for other in (
+        Dataset.build(data.obs, action, np.ones(30), ends, next_obs=data.obs),
+        Dataset.build(obs, data.action, np.ones(30), ends, next_obs=obs),
+    ):
+        algorithm = BC(hidden=(8,))
+        policy = algorithm.policy(algorithm.init(jax.random.key(0), other.spec()))
+        with pytest.raises(BadInput, match=r"target policy: its (actions|observations) are .*; expected as in data"):
+            log_probs(policy, data)
+
+
+def test_a_policy_over_more_choices_than_the_datas_is_refused_by_its_probabilities() -> None:
+    data = logged(discrete=True)
+    with pytest.raises(BadInput, match=r"its 5 choices sum to 0\.625 in row 0"):
+        log_probs(UniformPolicy(Discrete(8)), data)

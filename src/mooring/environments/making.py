@@ -65,8 +65,8 @@ def check_spaces(env: Env, spec: types.Spec) -> None:
     """
     name = env.spec.id if env.spec else type(env.unwrapped).__name__
     pairs = {
-        "observations": (_env_form(env.observation_space), _form(spec.obs)),
-        "actions": (_env_form(env.action_space, bounds=True), _form(spec.action, bounds=True)),
+        "observations": (_env_form(env.observation_space), form(spec.obs)),
+        "actions": (_env_form(env.action_space, bounds=True), form(spec.action, bounds=True)),
     }
     for what, (found, expected) in pairs.items():
         if found != expected:
@@ -101,9 +101,10 @@ def _missing(env_id: str, gymnasium: ModuleType, trouble: str) -> BadInput:
     return BadInput(f"environment {env_id!r}", trouble)
 
 
-def _form(space: types.ObsSpace, bounds: bool = False) -> str:
+def form(space: types.ObsSpace, bounds: bool = False) -> str:
+    """What a space is, in words; two are the same where these are."""
     if isinstance(space, dict):
-        return _parts({name: _form(part) for name, part in space.items()})
+        return _parts({name: form(part) for name, part in space.items()})
     if isinstance(space, types.Discrete):
         return _integers(0, space.n)
     if isinstance(space, types.Image):

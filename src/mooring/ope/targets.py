@@ -14,10 +14,13 @@ from jaxtyping import Array, Float, PyTree
 from mooring.data.columns import take
 from mooring.data.dataset import Dataset
 from mooring.data.spaces import Discrete
+from mooring.environments.making import form
 from mooring.errors import BadInput
+from mooring.evaluation.rollouts import spec_of
 from mooring.types import Policy, PRNGKey
 
 ROWS = 4096  # at a time
+ROUNDING = 1e-3  # of sums of probabilities in float32
 
 
 class Greedy(Policy):
@@ -45,21 +48,26 @@ def log_probs(policy: Policy, data: Dataset) -> Float[np.ndarray, " N"] | None:
     """The log probability (density) of each logged action under the policy, in float64.
 
     None where it has none. Raises BadInput where the policy carries a memory: what it would remember after actions
-    that are not its own is not defined.
+    that are not its own is not defined. So it does where it is for other observations or actions than the data's.
     """
     check_memoryless(policy)
+    check_fits(policy, data)
     told = lambda obs, action: policy.log_prob((), obs, action)
     if jax.eval_shape(told, *_first(data)) is None:
         return None
+    if isinstance(data.action_space, Discrete):
+        probabilities(policy, data, take(data.obs, np.arange(min(len(data), ROWS))))  # refuses other choices
     return _of_rows(told, data.obs, data.action)
 
 
 def probabilities(policy: Policy, data: Dataset, obs: Any = None) -> Float[np.ndarray, "N A"]:
     """The probability of every choice in each logged observation (or in `obs`), each row over its own sum.
 
-    Raises BadInput where actions are continuous or the policy does not know its probabilities.
+    Raises BadInput where actions are continuous, the policy does not know its probabilities, or where those of the
+    data's choices do not sum to 1: then it is a policy over other ones.
     """
     check_memoryless(policy)
+    check_fits(policy, data)
     if not isinstance(data.action_space, Discrete):
         raise BadInput(data.name, "actions are continuous", "choices")
     choices = jnp.arange(data.action_space.n, dtype=jnp.int32)
@@ -68,7 +76,12 @@ def probabilities(policy: Policy, data: Dataset, obs: Any = None) -> Float[np.nd
         found = f"{type(policy).__name__} does not tell the probabilities of its draws"
         raise BadInput("target policy", found, fix="judge its greedy actions")
     known = np.exp(_of_rows(told, data.obs if obs is None else obs))
-    return known / known.sum(1, keepdims=True)
+    total = known.sum(1)
+    if not (np.abs(total - 1) < ROUNDING).all():
+        worst = int(np.argmax(~(np.abs(total - 1) < ROUNDING)))
+        found = f"the probabilities of its {data.action_space.n} choices sum to {total[worst]:.3g} in row {worst}"
+        raise BadInput("target policy", found, "1", "a policy over the data's own actions")
+    return known / total[:, None]
 
 
 def actions(policy: Policy, obs: Any, key: PRNGKey) -> np.ndarray:
@@ -83,6 +96,20 @@ def check_memoryless(policy: Policy) -> None:
     if jax.tree.leaves(policy.begin()):
         found = f"{type(policy).__name__} carries a memory from step to step"
         raise BadInput("target policy", found, "one that acts by the observation alone", "judge it in a simulator")
+
+
+def check_fits(policy: Policy, data: Dataset) -> None:
+    """Refuses a policy that was made for other observations or actions, where it says what it was made for."""
+    made, seen = spec_of(policy), data.spec()
+    if made is None:
+        return
+    pairs = {
+        "observations": (form(made.obs), form(seen.obs)),
+        "actions": (form(made.action, bounds=True), form(seen.action, bounds=True)),
+    }
+    for what, (found, expected) in pairs.items():
+        if found != expected:
+            raise BadInput("target policy", f"its {what} are {found}", f"as in {data.name}: {expected}")
 
 
 def _first(data: Dataset) -> tuple[Any, Any]:

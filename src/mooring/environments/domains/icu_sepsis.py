@@ -36,12 +36,15 @@ class Clinicians(TablePolicy):
     def estimated(cls) -> Clinicians:
         """Within the actions of `action_mask`, which have 84 % of what was done; the model does not know the others.
 
+        In states where none is known (those that a stay ends in), all actions are alike.
+
         Raises BadInput where the package is not installed.
         """
         model: Any = make().unwrapped
         done = model.expert_policy
         known = done * action_mask(np.arange(len(done)))
-        return cls(jnp.asarray(known / np.maximum(known.sum(axis=1, keepdims=True), 1e-12), jnp.float32))
+        known[~known.any(axis=1)] = 1.0
+        return cls(jnp.asarray(known / known.sum(axis=1, keepdims=True), jnp.float32))
 
 
 def action_mask(states: Int[np.ndarray, " N"]) -> Bool[np.ndarray, "N A"]:
