@@ -10,7 +10,7 @@ from mooring.errors import BadInput
 from mooring.ope.logs import Logs
 from mooring.ope.marginalized import marginalized, marginalized_stationary
 from mooring.ope.random_mdps import TabularMDP, mixture, random_policy, softmax_policy
-from mooring.ope.tabular import Model, TabularLogs, fitted_q
+from mooring.ope.tabular import Model, TabularLogs, tabular_fitted_q
 
 
 def for_ever(discount: float) -> tuple[np.ndarray, TabularLogs]:
@@ -29,7 +29,7 @@ def for_ever(discount: float) -> tuple[np.ndarray, TabularLogs]:
 def test_all_are_the_linear_solve_without_a_horizon(discount: float) -> None:
     v, tabular = for_ever(discount)
     truth = float(tabular.start @ v)
-    for values in (Model.of(tabular).values(), fitted_q(tabular)):
+    for values in (Model.of(tabular).values(), tabular_fitted_q(tabular)):
         np.testing.assert_allclose(values.start, v[tabular.state[:, 0]], atol=1e-6)
     ratios = Model.of(tabular).ratios()
     assert (ratios * tabular.logs.reward).sum(1).mean() == pytest.approx(truth, abs=1e-6)
@@ -41,7 +41,7 @@ def test_all_are_the_backward_recursion_with_a_horizon() -> None:
     truth = mdp.value(TARGET)
     q = mdp.action_values(TARGET)
     logged = q[tabular.timestep, tabular.state, tabular.action]
-    for values in (Model.of(tabular).values(), fitted_q(tabular)):
+    for values in (Model.of(tabular).values(), tabular_fitted_q(tabular)):
         np.testing.assert_allclose(values.q, np.where(tabular.logs.present, logged, 0), atol=1e-6)
         assert values.start.mean() == pytest.approx(truth, abs=1e-6)
     assert marginalized(tabular).value == pytest.approx(truth, abs=1e-6)
@@ -86,7 +86,7 @@ def test_what_was_never_tried_is_assumed_and_told() -> None:
     assert model.support == pytest.approx(occupancy[:, 0].sum() / occupancy.sum())
     assert 0 < model.support < 1
     assert Model.of(never, unseen_reward=-9.0).reward[0, 1] == -9
-    np.testing.assert_allclose(fitted_q(never).q, model.values().q, atol=1e-9)
+    np.testing.assert_allclose(tabular_fitted_q(never).q, model.values().q, atol=1e-9)
 
 
 def test_bad_input_is_refused() -> None:

@@ -206,7 +206,7 @@ class Model:
         return Solution.of(self.tabular, self._q(v)[None], (visits[:, None] * target)[None])
 
 
-def fitted_q(tabular: TabularLogs, tolerance: float = 1e-10) -> Values:
+def tabular_fitted_q(tabular: TabularLogs, tolerance: float = 1e-10) -> Values:
     """Fitted Q evaluation: each pair's value is the mean of reward + discount V(next_state) over its rows, repeated.
 
     Le, Voloshin & Yue, "Batch policy learning under constraints" (2019), arXiv 1903.08738, algorithm 3. From 0; once
