@@ -7,7 +7,7 @@ from mooring.data import Dataset
 from mooring.evaluation.statistics import Estimate
 from mooring.ope.contributions import Contributions
 from mooring.ope.importance import per_decision
-from mooring.ope.judgment import Judgment, agreement, automatic, judge
+from mooring.ope.judgment import Evidence, Judgment, agreement, automatic, judge
 from mooring.ope.logs import Logs
 
 
@@ -32,7 +32,7 @@ def bandit(episodes: int, behavior: float, target: float, rng: np.random.Generat
 @pytest.mark.parametrize(("target", "verdict"), [(0.9, "better"), (0.1, "worse"), (0.5, "cannot tell")])
 def test_a_policy_is_better_worse_or_neither(target: float, verdict: str) -> None:
     logs = bandit(2000, 0.5, target, np.random.default_rng(0))
-    judged = judge("pdis", per_decision(logs), logs, weighted=True)
+    judged = judge("pdis", Evidence(per_decision(logs)), logs, weighted=True)
     assert judged.verdict == verdict
     assert judged.value.low <= target <= judged.value.high
     assert judged.faults == ()
@@ -40,7 +40,7 @@ def test_a_policy_is_better_worse_or_neither(target: float, verdict: str) -> Non
 
 def test_few_effective_episodes_carry_no_verdict() -> None:
     logs = bandit(300, 0.1, 0.9, np.random.default_rng(1))
-    judged = judge("pdis", per_decision(logs), logs, weighted=True)
+    judged = judge("pdis", Evidence(per_decision(logs)), logs, weighted=True)
     assert judged.verdict == "data does not support"
     assert "effective episodes of 300: intervals need 100" in judged.faults[0]
 
@@ -51,7 +51,7 @@ def test_actions_that_were_never_logged_carry_no_verdict() -> None:
     data = Dataset.build(np.zeros((5000, 1)), action, np.ones(5000), np.ones(5000, bool))
     halves = np.log(np.full(5000, 0.5))
     logs = Logs.of(data, 1.0, halves, np.log(np.full(5000, 0.3)))  # a third action has the other 0.4
-    judged = judge("pdis", per_decision(logs), logs, weighted=True)
+    judged = judge("pdis", Evidence(per_decision(logs)), logs, weighted=True)
     assert judged.faults == ("40% to 40% of what the target does was never logged",)
 
 
@@ -60,20 +60,20 @@ def test_weights_that_are_all_zero_are_said_to_be() -> None:
     data_without = Logs(
         logs.rows, logs.present, logs.reward, logs.discount, logs.groups, logs.log_behavior, logs.log_behavior - np.inf
     )
-    judged = judge("pdis", per_decision(data_without), data_without, weighted=True)
+    judged = judge("pdis", Evidence(per_decision(data_without)), data_without, weighted=True)
     assert judged.verdict == "data does not support"
     assert np.isfinite([judged.value.value, judged.value.low, judged.value.high]).all()
 
 
 def test_episodes_that_a_time_limit_cut_off_are_counted() -> None:
     logs = bandit(200, 0.5, 0.5, np.random.default_rng(4), limit=True)
-    judged = judge("pdis", per_decision(logs), logs, weighted=True)
+    judged = judge("pdis", Evidence(per_decision(logs)), logs, weighted=True)
     assert judged.warnings == ("200 of 200 episodes were cut off while their discount was above 0.01",)
 
 
 def test_a_policy_does_not_differ_from_itself() -> None:
     logs = bandit(500, 0.5, 0.5, np.random.default_rng(5))
-    judged = judge("pdis", per_decision(logs), logs, weighted=True)
+    judged = judge("pdis", Evidence(per_decision(logs)), logs, weighted=True)
     assert (judged.difference.low, judged.difference.high) == pytest.approx((0, 0), abs=1e-12)
     assert judged.verdict == "cannot tell"
 
@@ -93,6 +93,16 @@ def test_the_narrowest_that_agrees_with_all_wider_ones_is_gone_by() -> None:
 
 def test_a_constant_estimate_is_judged() -> None:
     logs = bandit(100, 0.5, 0.5, np.random.default_rng(6))
-    judged = judge("dm", Contributions.mean(np.full(100, 3.0)), logs, weighted=False)
+    judged = judge("dm", Evidence(Contributions.mean(np.full(100, 3.0))), logs, weighted=False)
     assert (judged.value.low, judged.value.high) == (3, 3)
     assert judged.verdict == "better"
+
+
+def test_what_was_learned_several_times_is_as_sure_as_its_learners_agree() -> None:
+    logs = bandit(100, 0.5, 0.5, np.random.default_rng(7))
+    members = np.array([[1.0, 0.5], [2.0, 1.5], [3.0, 2.5]])  # they differ, but not from their own logs
+    evidence = Evidence(Contributions.mean(np.full(100, 2.0)), members=members)
+    judged = judge("dm", evidence, logs, weighted=False)
+    half = 4.302653 * 1.0  # t(2)
+    assert (judged.value.low, judged.value.high) == pytest.approx((2 - half, 2 + half), rel=1e-6)
+    assert judged.difference.high - judged.difference.low == pytest.approx(0, abs=1e-9)

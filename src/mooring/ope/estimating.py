@@ -20,7 +20,7 @@ from mooring.ope.case import Case
 from mooring.ope.contributions import Contributions
 from mooring.ope.intervals import INTERVALS
 from mooring.ope.judgment import Interval, Judgment, agreement, automatic, judge
-from mooring.ope.methods import Method, chosen
+from mooring.ope.methods import chosen
 from mooring.ope.targets import Greedy
 from mooring.types import Policy
 
@@ -105,7 +105,17 @@ class Judge:
         picked = chosen(None if self.estimators is None else tuple(self.estimators), case)
         known = Contributions.mean(case.logs.returns).by_group(case.logs.groups)
         made: Interval = INTERVALS[self.interval]
-        each = tuple(_judged(name, method, case, made, self.level) for name, method in picked.items())
+        each = tuple(
+            judge(
+                name,
+                method.estimate(case),
+                case.weighed if method.weighted else case.logs,
+                weighted=method.weighted,
+                interval=made,
+                level=self.level,
+            )
+            for name, method in picked.items()
+        )
         return Judgments(self.discount, made(known, self.level), each)
 
 
@@ -136,26 +146,7 @@ def estimate(
     impossible, there are fewer than two episodes, or the policy carries a memory.
     """
     logged = load(data)
-    judge = Judge(logged, discount, estimators, sampled, horizon, behavior, interval, level, updates, seed)
-    return judge(policy)
-
-
-def _judged(name: str, method: Method, case: Case, interval: Interval, level: float) -> Judgment:
-    """One estimate, with what speaks against all that it needs."""
-    weighted, valued = "weights" in method.needs, "values" in method.needs
-    logs = case.weighed if weighted else case.logs
-    faults = case.valued.faults if valued and not weighted else ()
-    warnings = (case.behavior().warnings if weighted else ()) + (case.valued.warnings if valued else ())
-    return judge(
-        name,
-        method.estimate(case),
-        logs,
-        weighted=weighted,
-        faults=faults,
-        warnings=warnings,
-        interval=interval,
-        level=level,
-    )
+    return Judge(logged, discount, estimators, sampled, horizon, behavior, interval, level, updates, seed)(policy)
 
 
 def _described(judgment: Judgment) -> dict[str, Any]:

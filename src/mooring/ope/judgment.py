@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Float
 
 from mooring.evaluation.statistics import Estimate
 from mooring.ope.contributions import Contributions
@@ -49,27 +50,55 @@ class Judgment:
         return "worse" if self.difference.high < 0 else "cannot tell"
 
 
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """An estimate over episodes, and what is known against it.
+
+    `members`, where an estimate was learned several times, each from its own resample of the episodes: the estimate
+    and the mean logged return of each. Their spread is what the interval is then made of.
+    """
+
+    estimate: Contributions
+    faults: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    members: Float[np.ndarray, "M 2"] | None = None
+
+
 def judge(
     name: str,
-    target: Contributions,
+    evidence: Evidence,
     logs: Logs,
     *,
     weighted: bool,
-    faults: Sequence[str] = (),
-    warnings: Sequence[str] = (),
     interval: Interval = student_t,
     level: float = 0.95,
 ) -> Judgment:
     """An estimate over the episodes of the logs, with intervals over their groups. `weighted`: by importance."""
-    behavior = Contributions.mean(logs.returns)
+    target, behavior, members = evidence.estimate, Contributions.mean(logs.returns), evidence.members
+    difference = target.minus(behavior)
+    if members is None:
+        found = [interval(each.by_group(logs.groups), level) for each in (target, difference)]
+    else:
+        spreads = members[:, 0], members[:, 0] - members[:, 1]
+        found = [
+            _by_members(each.value, spread, level) for each, spread in zip((target, difference), spreads, strict=True)
+        ]
     return Judgment(
         estimator=name,
-        value=interval(target.by_group(logs.groups), level),
-        difference=interval(target.minus(behavior).by_group(logs.groups), level),
+        value=found[0],
+        difference=found[1],
         effective_size=effective_size(logs) if weighted else None,
-        faults=(*faults, *(weight_faults(logs) if weighted else ())),
-        warnings=(*warnings, *(weight_warnings(logs) if weighted else ()), *length_warnings(logs)),
+        faults=(*evidence.faults, *(weight_faults(logs) if weighted else ())),
+        warnings=(*evidence.warnings, *(weight_warnings(logs) if weighted else ()), *length_warnings(logs)),
     )
+
+
+def _by_members(value: float, members: Float[np.ndarray, " M"], level: float) -> Estimate:
+    """value +- t(M - 1) times the spread of what M learners found, each in its own bootstrap resample."""
+    from scipy.special import stdtrit
+
+    half = float(stdtrit(len(members) - 1.0, 0.5 + level / 2) * members.std(ddof=1))
+    return Estimate(value, value - half, value + half)
 
 
 def weight_faults(logs: Logs) -> list[str]:
