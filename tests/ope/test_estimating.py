@@ -1,5 +1,7 @@
 """`estimate` as a user calls it: verdicts on policies whose values are known, and what it refuses."""
 
+from pathlib import Path
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from jaxtyping import PyTree
 from mooring.data import Dataset
 from mooring.errors import BadInput
 from mooring.ope.estimating import estimate
+from mooring.ope.methods import METHODS
 from mooring.ope.random_mdps import TabularMDP
 from mooring.policies import TablePolicy, UniformPolicy
 
@@ -68,6 +71,31 @@ def test_a_greedy_policy_far_from_the_log_is_left_to_values(logged: Dataset) -> 
     assert judged["pdis"].verdict == "data does not support"
     assert judged.chosen.estimator == "dm"
     assert judged.verdict == "better"
+
+
+LEARNED = [name for name, method in METHODS.items() if "next draws" in method.needs]
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if name not in LEARNED])
+def test_every_estimator_is_near_the_truth(logged: Dataset, name: str) -> None:
+    target = mixed(0.15)
+    judged = estimate(policy(target), logged, discount=MDP.discount, sampled=True, estimators=[name])[name]
+    width = judged.value.high - judged.value.low
+    assert 0 < width < 1.5
+    assert abs(judged.value.value - MDP.value(target)) < width
+
+
+@pytest.mark.every
+@pytest.mark.parametrize("name", LEARNED)
+def test_learned_ratios_are_near_the_truth(logged: Dataset, name: str) -> None:
+    target = mixed(0.15)
+    judged = estimate(policy(target), logged, discount=0.8, sampled=True, estimators=[name], updates=3000)[name]
+    assert abs(judged.value.value - MDP.value(target)) < 2.0
+
+
+def test_the_page_names_every_estimator() -> None:
+    page = (Path(__file__).parents[2] / "docs/judging.md").read_text()
+    assert [name for name in METHODS if f"`{name}`" not in page] == []
 
 
 def test_json_has_what_the_page_shows(logged: Dataset) -> None:
