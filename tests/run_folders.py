@@ -1,6 +1,7 @@
 """Folders of runs, written without training anything."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,15 @@ def write_run(
     env: str | None = "mooring/Pointmass-easy-v0",
     settings: dict[str, Any] | None = None,
     swept: tuple[dict[str, float], ...] = ({},),
+    seeds: tuple[int, int] = (0, 1),
     evaluated: bool = True,
+    more: Sequence[dict[str, Any]] = (),
     **further: Any,
 ) -> Path:
-    """A run whose evaluations, at STEPS, have these scores (steps, members); members are 2 seeds of each sweep."""
+    """A run whose evaluations, at STEPS, have these scores (steps, members), for 2 seeds of each sweep.
+
+    `more` rows follow those; `further` takes the place of parts of the configuration.
+    """
     folder.mkdir(parents=True)
     values = np.tile(np.array(scores, float), len(swept))
     config = {
@@ -32,11 +38,13 @@ def write_run(
             "fingerprint": fingerprint,
             "env": env,
             "score_range": [0, 100],
+            "reward_scale": 1.0,
+            "reward_shift": 0.0,
             "rows": 9,
             "episodes": 3,
         },
         "origin": data,
-        "members": [{"seed": seed, "settings": own} for own in swept for seed in (0, 1)],
+        "members": [{"seed": seed, "settings": own} for own in swept for seed in seeds],
         "evaluate": {"env": env, "every": 1000, "episodes": 4},
         "steps": 3000,
         "versions": {"python": "3.11.7"},
@@ -51,5 +59,5 @@ def write_run(
             rows.append(
                 {"stage": "main", "step": step, "kind": "evaluate", "return": row.tolist(), "score": row.tolist()}
             )
-    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [*rows, *more]))
     return folder

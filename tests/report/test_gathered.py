@@ -9,6 +9,8 @@ from mooring.errors import BadInput
 from mooring.report.gathered import Run, gather
 from run_folders import write_run
 
+SCORES = ((5.0, 6.0), (7.0, 8.0), (9.0, 9.5))
+
 
 def names(*folders) -> dict[str, list[str]]:
     return {task.name: list(task.groups) for task in gather(folders)}
@@ -19,18 +21,18 @@ def test_runs_are_brought_together_by_task(tmp_path):
         write_run(tmp_path / "a", "iql"),
         write_run(tmp_path / "b", "bc"),
         write_run(tmp_path / "c", "bc", data="other"),
-        write_run(tmp_path / "d", "bc", env="mooring/Pointmass-hard-v0"),
+        write_run(tmp_path / "d", "bc", evaluate={"env": "mooring/Pointmass-hard-v0", "episodes": 4}),
         write_run(tmp_path / "e", "bc", fingerprint="e" * 64),
     ]
     assert names(*runs) == {
-        "pointmass-easy ffffffff in mooring/Pointmass-easy-v0": ["iql", "bc"],
+        "pointmass-easy ffffffff": ["iql", "bc"],
         "other": ["bc"],
+        "pointmass-easy eeeeeeee": ["bc"],
         "pointmass-easy in mooring/Pointmass-hard-v0": ["bc"],
-        "pointmass-easy eeeeeeee in mooring/Pointmass-easy-v0": ["bc"],
     }
 
 
-def test_methods_are_told_apart_by_what_was_set_otherwise(tmp_path):
+def test_methods_are_told_apart_by_what_was_set_otherwise_then_by_folder(tmp_path):
     runs = [
         write_run(tmp_path / "a"),
         write_run(tmp_path / "b", settings={"expectile": 0.9}),
@@ -38,17 +40,32 @@ def test_methods_are_told_apart_by_what_was_set_otherwise(tmp_path):
         write_run(tmp_path / "d", online={"cast_off": 2000}),
     ]
     assert names(*runs)["pointmass-easy"] == [
-        "iql expectile 0.7",
-        "iql expectile 0.9 (b)",
-        "iql expectile 0.9 (c)",
+        "iql, expectile 0.7",
+        "iql, expectile 0.9 (b)",
+        "iql, expectile 0.9 (c)",
         "iql cast off",
     ]
 
 
+def test_seeds_of_several_runs_are_taken_together(tmp_path):
+    runs = [write_run(tmp_path / "a"), write_run(tmp_path / "b", scores=SCORES, seeds=(2, 3))]
+    (task,) = gather(runs)
+    assert list(task.groups) == ["iql"]
+    assert task.groups["iql"].curve("score")[1].tolist() == [[1, 2, 5, 6], [10, 12, 7, 8], [30, 34, 9, 9.5]]
+    assert task.groups["iql"].runs == task.runs
+
+
+def test_runs_with_other_looks_are_not_taken_together(tmp_path):
+    runs = [write_run(tmp_path / "a"), write_run(tmp_path / "b", seeds=(2, 3), evaluated=False)]
+    (task,) = gather(runs)
+    assert list(task.groups) == ["iql (a)", "iql (b)"]
+    assert list(task.evaluated) == ["iql (a)"]
+
+
 def test_swept_settings_are_groups_of_seeds(tmp_path):
     (task,) = gather([write_run(tmp_path / "a", swept=({"expectile": 0.7}, {"expectile": 0.9}))])
-    assert list(task.groups) == ["iql expectile 0.7", "iql expectile 0.9"]
-    steps, values = task.groups["iql expectile 0.9"].curve("score")
+    assert list(task.groups) == ["iql, expectile 0.7", "iql, expectile 0.9"]
+    steps, values = task.groups["iql, expectile 0.9"].curve("score")
     assert steps.tolist() == [1000, 2000, 3000]
     assert values.tolist() == [[1, 2], [10, 12], [30, 34]]
     assert task.measure == "score"
@@ -86,5 +103,5 @@ def test_bad_folders(tmp_path):
         gather([damaged])
     foreign = write_run(tmp_path / "foreign")
     (foreign / "config.json").write_text(json.dumps({"name": "of another tool"}))
-    with pytest.raises(BadInput, match="'algorithm'"):
+    with pytest.raises(BadInput, match="lacks 'algorithm'"):
         gather([foreign])

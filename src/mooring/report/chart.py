@@ -220,8 +220,9 @@ def _vertical(kind: str, x: float, height: int) -> str:
 
 def _bar(name: str, bar: Bar, top: int, across: Scale, from_zero: bool) -> str:
     """A line of text with the name and the numbers, and the estimate below it."""
+    words = f'<tspan class="name">{escape(_short(name))}</tspan> {escape(bar.remark)}'
     texts = (
-        f'<text x="8" y="{top + 13}"><tspan class="name">{escape(_short(name))}</tspan> {escape(bar.remark)}</text>'
+        f'<text class="halo" x="8" y="{top + 13}">{words}</text>'
         f'<text x="{WIDTH - RIGHT}" y="{top + 13}" text-anchor="end">{bar.text}</text>'
     )
     if not np.isfinite(bar.value):

@@ -39,7 +39,7 @@ def _task(task: Task, colors: Mapping[str, int]) -> str:
     methods = {name: {task.name: group.last(task.measure)} for name, group in task.evaluated.items()}
     if not any(len(runs[task.name]) > 1 for runs in methods.values()):
         return ""
-    charts = [_profile(task.name, methods, colors, LABELS[task.measure]), _improvement(task.name, methods)]
+    charts = [_profile(task.name, methods, colors, LABELS[task.measure]), _improvement(task.name, methods, colors)]
     return plots(charts, broad=True)
 
 
@@ -58,7 +58,7 @@ def _across(tasks: Sequence[Task], colors: Mapping[str, int]) -> str:
             bars(f"{over}: median", f"{words} The median task's mean.", halves, colors, xlabel=LABELS["score"]),
             bars(f"{over}: optimality gap", f"{words} Less is better.", gaps, colors, xlabel="mean shortfall from 100"),
             _profile(over, methods, colors, LABELS["score"]),
-            _improvement(over, methods),
+            _improvement(over, methods, colors),
         ],
         broad=True,
     )
@@ -84,21 +84,19 @@ def _profile(name: str, methods: Methods, colors: Mapping[str, int], label: str)
     return lines(f"{name}: performance profiles", words, series, colors, xlabel=label, ylabel="share of runs above")
 
 
-def _improvement(name: str, methods: Methods) -> str:
+def _improvement(name: str, methods: Methods, colors: Mapping[str, int]) -> str:
     """The method of the highest mean against each other one."""
     if len(methods) < 2:
         return ""
     best = max(methods, key=lambda each: _height(methods[each]))
     rows = {
-        f"{best} over {other}": Bar(*astuple(probability_of_improvement(methods[best], runs)))
+        other: Bar(*astuple(probability_of_improvement(methods[best], runs)))
         for other, runs in methods.items()
         if other != best
     }
-    words = (
-        "How probable it is that a run of the one beats a run of the other. Intervals that reach 0.5 decide nothing."
-    )
-    title = f"{name}: probability of improvement"
-    return bars(title, words, rows, dict.fromkeys(rows, 0), xlabel="probability", reference=0.5, from_zero=False)
+    words = f"How probable it is that a run of {best} beats one of each other. Intervals around 0.5 decide nothing."
+    title = f"{name}: probability that {best} improves on others"
+    return bars(title, words, rows, colors, xlabel="probability", reference=0.5, from_zero=False)
 
 
 def _height(runs: Runs) -> float:

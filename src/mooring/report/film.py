@@ -29,7 +29,7 @@ from mooring.types import Policy
 FRAMES, COLUMNS = 64, 8
 WIDTH, HEIGHT = 240, 180
 PACE = 12.0  # frames in a second of the environment's own time, about
-QUALITY = 60
+QUALITY = 40
 WALKS = 5  # episodes that are shown in one maze
 
 Env = gymnasium.Env[Any, Any]
@@ -85,8 +85,8 @@ def _walks(policy: Policy, env_id: str, facts: Maze, title: str) -> str:
     walks = [[f"{x * width:.2f},{y * height:.2f}" for y, x in camera.seen] for camera in cameras]
     blocks = "".join(f'<rect class="wall" x="{x}" y="{y}" width="1" height="1"/>' for y, x in np.argwhere(facts.walls))
     marks = "".join(
-        f'<circle class="{kind}" cx="{x}" cy="{y}" r="{radius * width / 20:.2f}"/>'
-        for kind, (y, x), radius in (("start", facts.start, 0.5), ("goal", facts.goal, 0.5))
+        f'<circle class="{kind}" cx="{x}" cy="{y}" r="{radius}"/>'
+        for kind, (y, x), radius in (("start", facts.start, width / 40), ("goal", facts.goal, facts.radius))
     )
     trails = "".join(
         f'<polyline class="trail" stroke-width="{width / 150:.2f}" points="{" ".join(walk)}"/>' for walk in walks
@@ -96,7 +96,7 @@ def _walks(policy: Policy, env_id: str, facts: Maze, title: str) -> str:
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}">'
         f'<rect class="floor" width="{width}" height="{height}"/>{blocks}{marks}{trails}{dots}</svg>'
     )
-    words = f"{_outcome(played)}, greedy; from the orange start to the green goal."
+    words = f"{_outcome(played)}, greedy; from the orange start into the green goal."
     return _figure(title, drawing, words, max(map(len, walks)), 120.0)
 
 

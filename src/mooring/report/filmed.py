@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from mooring.errors import BadInput
-from mooring.report.gathered import Group, Run, Task
+from mooring.report.gathered import Group, Run, Seed, Task
 from mooring.report.html import missing, plots
 from mooring.report.scored import last
 from mooring.runs import load_policy
@@ -15,7 +15,7 @@ from mooring.runs import load_policy
 
 def films(tasks: Sequence[Task], most: int) -> str:
     """The best group of each task, then the second best, until there are `most`."""
-    chosen = [(group.run, _middle(group, task.measure)) for task, group in _best_first(tasks)]
+    chosen = [_middle(group, task.measure) for task, group in _best_first(tasks)]
     return plots(_film(run, member) for run, member in chosen[:most]) if chosen[:most] else ""
 
 
@@ -27,13 +27,13 @@ def _best_first(tasks: Sequence[Task]) -> Iterator[tuple[Task, Group]]:
 
 def _height(group: Group, measure: str) -> float:
     """The last score; what was not evaluated, or diverged, is below everything."""
-    value = last(group, measure).value if group.run.evaluations else np.nan
+    value = last(group, measure).value if group.evaluated else np.nan
     return value if np.isfinite(value) else -np.inf
 
 
-def _middle(group: Group, measure: str) -> int:
+def _middle(group: Group, measure: str) -> Seed:
     """The member whose last score is the median, the lower one of two: neither luck nor misfortune."""
-    if not group.run.evaluations:
+    if not group.evaluated:
         return group.members[0]
     order = np.argsort(group.last(measure))
     return group.members[int(order[(len(order) - 1) // 2])]

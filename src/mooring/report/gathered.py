@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 
 from mooring.errors import BadInput
-from mooring.report.plots import Curve, curve
+from mooring.evaluation.naming import Trained, method_names, task_names, trained
+from mooring.report.plots import Curve
 from mooring.runs import MAIN, RunFolder
-
-EXPECTED = ("algorithm", "data", "members", "steps", "evaluate")
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,20 +26,22 @@ class Run:
     name: str
     config: Mapping[str, Any]
     rows: Sequence[Mapping[str, Any]]
+    members: Sequence[Trained]
 
     @classmethod
     def read(cls, path: str | Path) -> Run:
         """Raises BadInput where the folder holds no run, and where its files are not as Mooring writes them."""
         folder = RunFolder(Path(path))
         config = folder.config()
-        missing = [name for name in EXPECTED if name not in config]
-        if missing:
-            raise BadInput(str(folder.config_file), f"has no {missing[0]!r}", "the configuration of a run")
+        try:
+            members = list(trained(config))
+        except (KeyError, TypeError) as error:
+            raise BadInput(str(folder.config_file), f"lacks {error}", "the configuration of a run") from error
         try:
             rows = folder.rows()
         except ValueError as error:
             raise BadInput(str(folder.metrics_file), f"is damaged: {error}") from error
-        return cls(folder, folder.path.resolve().name, config, rows)
+        return cls(folder, folder.path.resolve().name, config, rows, members)
 
     @property
     def path(self) -> str:
@@ -52,16 +53,6 @@ class Run:
         return [row for row in self.rows if row["kind"] == "evaluate" and row["stage"] == MAIN]
 
     @property
-    def task(self) -> tuple[str, str, str]:
-        """What makes scores comparable: the environment, and the data by name and fingerprint."""
-        data = self.config["data"]
-        return str(self.config["evaluate"]["env"]), str(data["name"]), str(data["fingerprint"])
-
-    @property
-    def method(self) -> str:
-        return self.config["algorithm"]["reference"] + (" cast off" if "online" in self.config else "")
-
-    @property
     def command(self) -> str:
         """What was typed to make it."""
         program, *words = map(str, self.config.get("command") or ["?"])
@@ -69,21 +60,30 @@ class Run:
         return shlex.join(["mooring", *words] if ours else ["python", program, *words])
 
 
+Seed = tuple[Run, int]
+"""A member of a run's population, by its place."""
+
+
 @dataclass(frozen=True, eq=False)
 class Group:
-    """The seeds of one method on one task: these members of a run."""
+    """The seeds of one method on one task, in one run or in several."""
 
-    run: Run
-    settings: str  # that were swept, in words
-    members: Sequence[int]
+    members: Sequence[Seed]
+
+    @property
+    def runs(self) -> list[Run]:
+        return list(dict.fromkeys(run for run, _ in self.members))
+
+    @property
+    def evaluated(self) -> bool:
+        return all(run.evaluations for run in self.runs)
 
     def curve(self, name: str, kind: str = "evaluate", stage: str = MAIN) -> Curve:
-        """Steps, and a number of each seed there; none where nothing was logged by that name."""
-        rows = [row for row in self.run.rows if name in row and (row["kind"], row["stage"]) == (kind, stage)]
-        if not rows:
-            return np.zeros(0), np.zeros((0, len(self.members)))
-        steps, values = curve(rows, name, kind, stage)
-        return steps, values[:, self.members]
+        """The steps that all runs logged that name at, and each seed's number there."""
+        found = [_logged(run, name, kind, stage) for run in self.runs]
+        steps = np.array(sorted(set.intersection(*(set(each) for each in found))))
+        columns = [[found[self.runs.index(run)][step][index] for step in steps] for run, index in self.members]
+        return steps, np.array(columns, np.float64).reshape(len(self.members), -1).T
 
     def last(self, name: str) -> np.ndarray:
         """The seeds' numbers of the last evaluation."""
@@ -99,7 +99,7 @@ class Task:
 
     @cached_property
     def runs(self) -> list[Run]:
-        return list(dict.fromkeys(group.run for group in self.groups.values()))
+        return list(dict.fromkeys(run for group in self.groups.values() for run in group.runs))
 
     @property
     def measure(self) -> str:
@@ -109,7 +109,7 @@ class Task:
 
     @property
     def evaluated(self) -> dict[str, Group]:
-        return {name: group for name, group in self.groups.items() if group.run.evaluations}
+        return {name: group for name, group in self.groups.items() if group.evaluated}
 
 
 def gather(paths: Iterable[str | Path]) -> list[Task]:
@@ -121,10 +121,26 @@ def gather(paths: Iterable[str | Path]) -> list[Task]:
     if not folders:
         raise BadInput("report", "no run was named", "the folder of a run, or several")
     runs = _distinct([Run.read(path) for path in folders.values()])
-    by_task: dict[tuple[str, str, str], list[Run]] = {}
-    for run in runs:
-        by_task.setdefault(run.task, []).append(run)
-    return [Task(name, _told_apart(own)) for name, own in zip(_titles(list(by_task)), by_task.values(), strict=True)]
+    seeds = [(run, index) for run in runs for index in range(len(run.members))]
+    members = [run.members[index] for run, index in seeds]
+    by_task: dict[str, dict[str, list[Seed]]] = {}
+    for seed, task, method in zip(seeds, task_names(members), method_names(members), strict=True):
+        by_task.setdefault(task, {}).setdefault(method, []).append(seed)
+    return [Task(name, dict(_groups(methods))) for name, methods in by_task.items()]
+
+
+def _groups(methods: Mapping[str, Sequence[Seed]]) -> Iterator[tuple[str, Group]]:
+    """Seeds of one method in several runs are taken together if none is there twice and all have the same looks."""
+    for method, seeds in methods.items():
+        numbers = [run.members[index].seed for run, index in seeds]
+        runs = dict.fromkeys(run for run, _ in seeds)
+        looks = {tuple(row["step"] for row in run.evaluations) for run in runs}
+        if len(set(numbers)) == len(seeds) and len(looks) == 1:
+            yield method, Group(seeds)
+            continue
+        for run in runs:
+            name = method if len(runs) == 1 else f"{method} ({run.name})"
+            yield name, Group([seed for seed in seeds if seed[0] is run])
 
 
 def _distinct(runs: list[Run]) -> list[Run]:
@@ -136,46 +152,7 @@ def _distinct(runs: list[Run]) -> list[Run]:
     ]
 
 
-def _titles(keys: Sequence[tuple[str, str, str]]) -> list[str]:
-    """The data's name; with the environment, or the fingerprint's beginning, where the name does not tell enough."""
-    names = Counter(name for _, name, _ in keys)
-    places = Counter((env, name) for env, name, _ in keys)
-    return [
-        name if names[name] == 1 else f"{name} in {env}" if places[env, name] == 1 else f"{name} {print_[:8]} in {env}"
-        for env, name, print_ in keys
-    ]
-
-
-def _told_apart(runs: Sequence[Run]) -> dict[str, Group]:
-    """The groups of seeds by method; where that is not enough, by what was set otherwise, or by the run's name."""
-    groups = [group for run in runs for group in _groups(run)]
-    names = [" ".join(filter(None, (group.run.method, group.settings))) for group in groups]
-    for more in (_differences(groups), [f"({group.run.name})" for group in groups]):
-        counts = Counter(names)
-        names = [
-            f"{name} {extra}".strip() if counts[name] > 1 else name for name, extra in zip(names, more, strict=True)
-        ]
-    return dict(zip(names, groups, strict=True))
-
-
-def _groups(run: Run) -> list[Group]:
-    members: dict[str, list[int]] = {}
-    for index, member in enumerate(run.config["members"]):
-        label = " ".join(f"{name} {value:g}" for name, value in member["settings"].items())
-        members.setdefault(label, []).append(index)
-    return [Group(run, label, indices) for label, indices in members.items()]
-
-
-def _differences(groups: Sequence[Group]) -> list[str]:
-    """The settings of each group's algorithm that groups of the same algorithm do not share."""
-    described = []
-    for group in groups:
-        own = group.run.config["algorithm"]["settings"]
-        others = [each.run.config["algorithm"]["settings"] for each in groups if each.run.method == group.run.method]
-        differing = [name for name, value in own.items() if any(other.get(name) != value for other in others)]
-        described.append(" ".join(f"{name} {_value(own[name])}" for name in differing))
-    return described
-
-
-def _value(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+def _logged(run: Run, name: str, kind: str, stage: str) -> dict[int, list[float]]:
+    """By step, the numbers of all members."""
+    rows = [row for row in run.rows if name in row and (row["kind"], row["stage"]) == (kind, stage)]
+    return {row["step"]: row[name] for row in rows}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html import escape
 
+import numpy as np
+
 from mooring.report.chart import Line, lines
 from mooring.report.gathered import Task
 from mooring.report.html import missing, plots
@@ -13,6 +15,8 @@ from mooring.runs import MAIN
 FIRST = ("q", "value", "td_error", "critic_loss", "actor_loss", "loss")
 """What is looked at first; what comes after `SHOWN` charts is folded up."""
 SHOWN = 3
+ELSEWHERE = ("evaluate", "watch")
+"""Kinds of rows that have sections of their own."""
 
 
 def metrics(task: Task, colors: Mapping[str, int]) -> str:
@@ -32,7 +36,7 @@ def _places(task: Task) -> list[tuple[str, str, str]]:
         (row["stage"], row["kind"], name)
         for run in task.runs
         for row in run.rows
-        if row["kind"] != "evaluate"
+        if row["kind"] not in ELSEWHERE
         for name, values in row.items()
         if isinstance(values, list)
     }
@@ -43,15 +47,14 @@ def _rank(name: str) -> int:
     return FIRST.index(name) if name in FIRST else len(FIRST)
 
 
+def over_seeds(steps: np.ndarray, values: np.ndarray) -> Line:
+    """The mean over seeds, and a band from the lowest to the highest."""
+    ends = (values.min(axis=1), values.max(axis=1)) if values.shape[1] > 1 else (None, None)
+    return Line(steps.astype(float), values.mean(axis=1), *ends)
+
+
 def _metric(task: Task, colors: Mapping[str, int], stage: str, kind: str, name: str) -> str:
-    """Lines are means over seeds, and bands reach from the lowest to the highest."""
-    series = {}
-    for method, group in task.groups.items():
-        steps, values = group.curve(name, kind, stage)
-        if len(steps):
-            ends = (values.min(axis=1), values.max(axis=1)) if values.shape[1] > 1 else (None, None)
-            series[method] = Line(steps.astype(float), values.mean(axis=1), *ends)
-    title = " of ".join(
-        [name if kind == "train" else f"{kind}: {name}", *([] if stage == MAIN else [f"stage {stage}"])]
-    )
-    return lines(title, f"{task.name}: mean over seeds; bands reach over all of them.", series, colors)
+    found = {method: over_seeds(*group.curve(name, kind, stage)) for method, group in task.groups.items()}
+    series = {method: line for method, line in found.items() if len(line.x)}
+    place = [name if kind == "train" else f"{kind}: {name}", *([] if stage == MAIN else [f"stage {stage}"])]
+    return lines(" of ".join(place), f"{task.name}: mean over seeds; bands reach over all of them.", series, colors)

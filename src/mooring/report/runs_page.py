@@ -44,7 +44,7 @@ def _facts(tasks: Sequence[Task], runs: Sequence[Run]) -> str:
     updates = sorted({run.folder.saved_step() for run in runs})
     facts = {
         "runs": str(len(runs)),
-        "methods": ", ".join(dict.fromkeys(run.method for run in runs)),
+        "methods": ", ".join(dict.fromkeys(run.members[0].algorithm for run in runs)),
         "policies": str(sum(len(run.config["members"]) for run in runs)),
         "tasks": ", ".join(task.name for task in tasks),
         "updates": " to ".join(f"{step:,}" for step in dict.fromkeys((updates[0], updates[-1]))),

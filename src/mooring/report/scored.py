@@ -47,10 +47,10 @@ def scores(task: Task, colors: Mapping[str, int], log: Log) -> str:
 
 def learning_curves(task: Task, colors: Mapping[str, int], log: Log) -> str:
     """Nothing where no run was evaluated more than once."""
-    several = {name: group for name, group in task.evaluated.items() if len(group.run.evaluations) > 1}
-    if not several:
+    found = {name: group.curve(task.measure) for name, group in task.evaluated.items()}
+    series = {name: _line(*each) for name, each in found.items() if len(each[0]) > 1}
+    if not series:
         return ""
-    series = {name: _line(*group.curve(task.measure)) for name, group in several.items()}
     levels = {BEHAVIOR: float(log.episodes.mean())} if log.episodes is not None else {}
     since = {float(run.config["online"]["cast_off"]) for run in task.runs if "online" in run.config}
     uprights = {"cast off": since.pop()} if len(since) == 1 else {}

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from mooring.checkpoint import write_atomically
 from mooring.errors import BadInput
+from mooring.evaluation.collecting import collect
 from mooring.report import plots
+from mooring.report.comparison_plots import save_all
 from mooring.report.gathered import Task, gather
 from mooring.report.html import anchor
 from mooring.report.logged import read
@@ -25,7 +27,7 @@ def report(
     """Writes a page about one run's folder or several, which needs nothing beside it, and returns its path.
 
     `films` runs at most are filmed, the best first. The data are loaded, audited and compared with where `audit`. In
-    the folder `figures` learning curves and scores of each task are left as PNG and SVG, which needs the extra `plot`.
+    the folder `figures` plots of all comparisons are left as PNG and SVG, which needs the extra `plot`.
 
     Raises BadInput where a folder holds no run, or where what it holds is damaged. What a run only lacks
     (evaluations, estimates, a simulator to film it in) is named on the page.
@@ -43,11 +45,12 @@ def report(
 
 
 def draw(tasks: Sequence[Task], folder: Path) -> list[Path]:
-    """Learning curves and last scores of each task that was evaluated, as PNG and SVG; returns the files.
+    """As PNG and SVG, learning curves and last scores of each task, and comparisons of methods; returns the files.
 
-    Raises BadInput where matplotlib is missing.
+    Raises BadInput where matplotlib is missing, and as `collect` does.
     """
-    written: list[Path] = []
+    evaluated = [run.path for task in tasks for run in task.runs if run.evaluations]
+    written = save_all(collect(evaluated), folder) if evaluated else []
     for task in tasks:
         stem, label = folder / anchor(task.name), plots.SCORE if task.measure == "score" else "Return"
         episodes = read(task).episodes
