@@ -25,7 +25,7 @@ from mooring.ope.contributions import Contributions
 from mooring.ope.doubly_robust import direct_method, doubly_robust, switch_doubly_robust
 from mooring.ope.importance import importance_sampling, weighted_importance_sampling
 from mooring.ope.intervals import bca_bootstrap, student_t
-from mooring.ope.judgment import judge
+from mooring.ope.judgment import Evidence, judge
 from mooring.ope.logs import Logs, Values
 
 Estimator = Callable[[Logs, Values], Contributions]
@@ -83,7 +83,7 @@ def judged(logged: Dataset, other: Dataset, other_is_random: bool) -> None:
     print("|---|---:|---:|---:|---|---:|---|")
     for name, estimator in ESTIMATORS.items():
         found = estimator(logs, values)
-        judgment = judge(name, found, logs, weighted=name in BY_WEIGHTS)
+        judgment = judge(name, Evidence(found), logs, weighted=name in BY_WEIGHTS)
         t, bca = judgment.value, bca_bootstrap(found)
         held = " and ".join(kind for kind, each in (("t", t), ("BCa", bca)) if each.low <= truth.value <= each.high)
         size = "" if judgment.effective_size is None else f"{judgment.effective_size:,.0f}"
