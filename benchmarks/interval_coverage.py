@@ -1,7 +1,7 @@
 """Do the 95 % intervals of a comparison hold the truth? Measured by simulation, and written into docs/statistics.md.
 
-    python benchmarks/coverage.py measure    # about 15 minutes on one core; rows that are known are not made again
-    python benchmarks/coverage.py write      # the tables alone
+    python benchmarks/interval_coverage.py measure    # about 15 minutes on one core; rows that are known are not made again
+    python benchmarks/interval_coverage.py write      # the tables alone
 
 Run scores are drawn from distributions whose truth is known or taken from 100,000 draws, for 1, 3 and 10 tasks and 3, 5
 and 10 seeds. Beside each interval stands what a percentile bootstrap of the same runs, stratified by task, held.
@@ -26,7 +26,7 @@ from mooring.evaluation.comparison import (
 from mooring.evaluation.statistics import Estimate, iqm, mean, median
 
 HERE = Path(__file__).parent
-KNOWN, PAGE = HERE / "coverage.jsonl", HERE.parent / "docs" / "statistics.md"
+KNOWN, PAGE = HERE / "interval_coverage.jsonl", HERE.parent / "docs" / "statistics.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 TASKS, SEEDS = (1, 3, 10), (3, 5, 10)
 TRIALS, RESAMPLES, MANY = 1000, 300, 100_000
