@@ -23,7 +23,7 @@ def run(words: Sequence[str]) -> int:
         usage="mooring report RUN [RUN ...] [options]",
         description="Makes one page about runs, which works offline: scores, curves, comparisons, films, the data.",
     )
-    parser.add_argument("runs", metavar="RUN", nargs="+", help="the folder of a run")
+    parser.add_argument("runs", metavar="RUN", nargs="+", help="the folder of a run, or a folder of such folders")
     parser.add_argument("-o", dest="file", metavar="TEXT", help="short for --file")
     add_settings(parser, "the page", OWN)
     options = parser.read(words)

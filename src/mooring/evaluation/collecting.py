@@ -30,7 +30,7 @@ def collect(paths: Iterable[str | Path]) -> list[Look]:
         if path.is_file():
             looks += read(path)
         else:
-            folders |= {folder.resolve(): folder for folder in _folders(path)}
+            folders |= {folder.resolve(): folder for folder in run_folders(path)}
     found = [each for folder in folders.values() for each in _members(folder)]
     members = [member for member, _ in found]
     for (_, own), method, task in zip(found, method_names(members), task_names(members), strict=True):
@@ -39,7 +39,8 @@ def collect(paths: Iterable[str | Path]) -> list[Look]:
     return looks
 
 
-def _folders(path: Path) -> list[Path]:
+def run_folders(path: Path) -> list[Path]:
+    """The folder itself where it holds a run, else those below it that do. Raises BadInput where none does."""
     found = [path] if (path / "config.json").exists() else sorted(file.parent for file in path.rglob("config.json"))
     if not found:
         raise BadInput(str(path), "holds no run, nor does a folder in it", fix="name folders that `mooring train` made")

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mooring.errors import BadInput
+from mooring.evaluation.collecting import run_folders
 from mooring.evaluation.naming import Trained, method_names, task_names, trained
 from mooring.report.plots import Curve
 from mooring.runs import MAIN, RunFolder
@@ -113,13 +114,13 @@ class Task:
 
 
 def gather(paths: Iterable[str | Path]) -> list[Task]:
-    """Every run, by task, in the order in which they were named; a folder that is named twice counts once.
+    """Every run in these folders or below them, by task, in the order of their names; each folder counts once.
 
     Raises BadInput where no run is named, and as `Run.read` does.
     """
-    folders = {Path(path).resolve(): path for path in paths}
+    folders = {folder.resolve(): folder for path in paths for folder in run_folders(Path(path))}
     if not folders:
-        raise BadInput("report", "no run was named", "the folder of a run, or several")
+        raise BadInput("report", "no run was named", "the folder of a run, or of several")
     runs = _distinct([Run.read(path) for path in folders.values()])
     seeds = [(run, index) for run in runs for index in range(len(run.members))]
     members = [run.members[index] for run, index in seeds]

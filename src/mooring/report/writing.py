@@ -24,7 +24,7 @@ def report(
     audit: bool = True,
     figures: str | Path | None = None,
 ) -> Path:
-    """Writes a page about one run's folder or several, which needs nothing beside it, and returns its path.
+    """Writes a page about the runs in a folder or several, which needs nothing beside it, and returns its path.
 
     `films` runs at most are filmed, the best first. The data are loaded, audited and compared with where `audit`. In
     the folder `figures` plots of all comparisons are left as PNG and SVG, which needs the extra `plot`.
