@@ -145,6 +145,14 @@ def test_bars_tell_their_interval_and_notes():
     assert len(stops(text)) == 2
 
 
+def test_an_interval_that_is_far_too_long_leaves_the_picture_without_an_end():
+    rows = {"a": Bar(1.0, 0.5, 1.5), "b": Bar(2.0, 1.8, 1e6)}
+    text = bars("long", "", rows, {}, xlabel="x", from_zero=False)
+    short, long = re.findall(r'class="whisker" d="([^"]*)"', text)
+    assert (short.count("v10"), long.count("v10")) == (2, 1)
+    assert "2 [1.8, 1,000,000]" in text
+
+
 def test_bars_begin_at_zero():
     text = bars("bars", "", {"a": Bar(-2.0), "b": Bar(2.0)}, {"a": 0, "b": 1}, xlabel="x")
     (left, width), (start, same) = re.findall(r'<rect x="([\d.]+)" y="\d+" width="([\d.]+)"', text)

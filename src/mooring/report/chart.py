@@ -14,11 +14,11 @@ import numpy as np
 from jaxtyping import Float
 
 from mooring.report.html import table
-from mooring.report.scale import Scale, Values, estimate, mark, number
+from mooring.report.scale import Scalars, Scale, Values, estimate, mark, number
 
 WIDTH, HEIGHT = 400, 260  # a phone shows it at four fifths of its size, so texts stay readable
 LEFT, RIGHT, TOP, BOTTOM = 52, 8, 12, 42
-ROW = 38  # height of one estimate
+ROW, REMARK = 38, 15  # heights of an estimate, and of what is remarked on it
 COLORS = 7
 MOST_STOPS = 60
 SPAN_OF_LOGARITHM = 1000.0  # from where on positive values are shown by their logarithm
@@ -66,8 +66,7 @@ def lines(
     Empty where no value is finite.
     """
     levels, uprights = levels or {}, uprights or {}
-    known = [part for line in series.values() for part in _shown(line)] + [np.array(list(levels.values()))]
-    finite = np.concatenate(known)
+    finite = np.concatenate([*map(_shown, series.values()), np.array(list(levels.values()))])
     if not np.isfinite(finite).any():
         return ""
     x = np.unique(np.concatenate([line.x for line in series.values()]))
@@ -102,35 +101,50 @@ def bars(
 
     `heads` stand over what the bars note. A name without a color is gray. Empty where no value is finite.
     """
-    ends = [number for bar in rows.values() for number in (bar.value, bar.low, bar.high, *bar.dots)]
-    finite = np.array([*ends, *([0.0] if from_zero else []), *([] if reference is None else [reference])], np.float64)
-    finite = finite[np.isfinite(finite)]
     if not any(np.isfinite(bar.value) for bar in rows.values()):
         return ""
-    room = 0.03 * float(finite.max() - finite.min())
-    across = Scale(float(finite.min()) - room, float(finite.max()) + room, 8, WIDTH - RIGHT)
-    height = TOP + ROW * len(rows) + BOTTOM
-    drawn = "".join(
-        f'<g class="{_color(colors.get(name))}">{_bar(name, bar, TOP + ROW * index, across, from_zero)}</g>\n'
-        for index, (name, bar) in enumerate(rows.items())
+    across = _sideways(
+        list(rows.values()), [*([0.0] if from_zero else []), *([] if reference is None else [reference])]
     )
-    if reference is not None:
-        drawn += _vertical("level", across.at(reference), height)
+    row = ROW + REMARK * any(bar.remark for bar in rows.values())
+    height = TOP + row * len(rows) + BOTTOM
+    drawn = "" if reference is None else _vertical("level", across.at(reference), height)
+    for index, (name, bar) in enumerate(rows.items()):
+        top = TOP + row * index
+        told = _names(name, bar, top) + _bar(bar, top + row - 12, across, from_zero)
+        drawn += f'<g class="{_color(colors.get(name))}">{told}</g>\n'
     cells = [(name, bar.text, *bar.notes) for name, bar in rows.items()]
-    stops = TOP + ROW * (np.arange(len(rows)) + 0.5)
-    cross = f'<rect class="cross" x="0" y="{-ROW / 2}" width="{WIDTH}" height="{ROW}"/>'
+    stops = TOP + row * (np.arange(len(rows)) + 0.5)
+    cross = f'<rect class="cross" x="0" y="{-row / 2}" width="{WIDTH}" height="{row}"/>'
     picture = cross + _bottom(across, xlabel, height) + drawn
     return _chart(title, words, _svg(title, height, picture), table(("", xlabel, *heads), cells), "y", stops)
 
 
-def _shown(line: Line) -> list[Values]:
-    """The values that a chart has room for: of a band, as much as the line's own range on either side of it."""
-    finite = line.y[np.isfinite(line.y)]
-    if line.low is None or line.high is None or not len(finite):
-        return [line.y]
+def _shown(line: Line) -> Scalars:
+    """What a chart has to have room for: the line, and its band as `_near` has it."""
+    if line.low is None or line.high is None:
+        return line.y
+    return np.concatenate([line.y, _near(line.y, line.low, line.high)])
+
+
+def _near(values: Scalars, lows: Scalars, highs: Scalars) -> Scalars:
+    """Of bounds, those that are no farther beyond all values than these reach: others would flatten the picture."""
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return finite
     low, high = float(finite.min()), float(finite.max())
     room = (high - low) or abs(high)
-    return [line.y, line.low[line.low > low - room], line.high[line.high < high + room]]
+    return np.concatenate([lows[lows > low - room], highs[highs < high + room]])
+
+
+def _sideways(rows: Sequence[Bar], more: Sequence[float]) -> Scale:
+    """Has room for all values, and for intervals as `_near` has; longer ones leave the picture, without an end."""
+    lows, highs = (np.array([getattr(bar, end) for bar in rows]) for end in ("low", "high"))
+    values = np.array([*(value for bar in rows for value in (bar.value, *bar.dots)), *more])
+    finite = np.concatenate([values, _near(values, lows, highs)])
+    finite = finite[np.isfinite(finite)]
+    room = 0.03 * float(finite.max() - finite.min())
+    return Scale(float(finite.min()) - room, float(finite.max()) + room, 8, WIDTH - RIGHT)
 
 
 def _upward(finite: Values) -> Scale:
@@ -218,27 +232,31 @@ def _vertical(kind: str, x: float, height: int) -> str:
     return f'<path class="{kind}" d="M{x:.1f} {TOP}V{height - BOTTOM}"/>'
 
 
-def _bar(name: str, bar: Bar, top: int, across: Scale, from_zero: bool) -> str:
-    """A line of text with the name and the numbers, and the estimate below it."""
-    words = f'<tspan class="name">{escape(_short(name))}</tspan> {escape(bar.remark)}'
-    texts = (
-        f'<text class="halo" x="8" y="{top + 13}">{words}</text>'
-        f'<text x="{WIDTH - RIGHT}" y="{top + 13}" text-anchor="end">{bar.text}</text>'
+def _names(name: str, bar: Bar, top: int) -> str:
+    """Name and numbers, and the remark below them."""
+    remark = f'<text class="halo" x="8" y="{top + 13 + REMARK}">{escape(bar.remark)}</text>' if bar.remark else ""
+    return (
+        f'<text class="halo name" x="8" y="{top + 13}">{escape(_short(name))}</text>{remark}'
+        f'<text class="halo" x="{WIDTH - RIGHT}" y="{top + 13}" text-anchor="end">{bar.text}</text>'
     )
+
+
+def _bar(bar: Bar, middle: int, across: Scale, from_zero: bool) -> str:
     if not np.isfinite(bar.value):
-        return texts
-    middle, value = top + 26, across.at(bar.value)
+        return ""
+    value = across.at(bar.value)
     drawn = f'<circle cx="{value:.1f}" cy="{middle}" r="5"/>'
     if from_zero:
         zero = across.at(0.0)
         drawn = f'<rect x="{min(zero, value):.1f}" y="{middle - 7}" width="{abs(value - zero):.1f}" height="14"/>'
     if np.isfinite([bar.low, bar.high]).all():
         low, high = across.at(bar.low), across.at(bar.high)
-        ends = f"M{low:.1f} {middle - 5}v10M{high:.1f} {middle - 5}v10"
+        caps = [place for place, end in ((low, bar.low), (high, bar.high)) if across.low <= end <= across.high]
+        ends = "".join(f"M{place:.1f} {middle - 5}v10" for place in caps)
         drawn += f'<path class="whisker" d="M{low:.1f} {middle}H{high:.1f}{ends}"/>'
     places = across(np.array(bar.dots if len(bar.dots) > 1 else [], np.float64))
     dots = "".join(f'<circle class="dot" cx="{x:.1f}" cy="{middle}" r="3"/>' for x in places if np.isfinite(x))
-    return texts + drawn + dots
+    return drawn + dots
 
 
 def _short(name: str, most: int = 32) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 Values = Float[np.ndarray, " K"]
+Scalars = Float[np.ndarray, "_"]
 
 
 class Scale:
