@@ -45,10 +45,9 @@ class Episodes(Source):
     resampled: bool = static()
 
     @classmethod
-    def of(cls, data: Dataset, resampled: bool) -> Episodes:
-        unit = groups_of(data)
-        numbers = (jnp.asarray(each, jnp.int32) for each in (data.starts, data.lengths, unit))
-        return cls(to_device(data), *numbers, units=int(unit.max()) + 1, resampled=resampled)
+    def of(cls, data: Dataset, resampled: bool, columns: tuple[str, ...] = ()) -> Episodes:
+        first, length, unit = (jnp.asarray(each, jnp.int32) for each in (data.starts, data.lengths, groups_of(data)))
+        return cls(to_device(data, columns), first, length, unit, units=int(unit.max()) + 1, resampled=resampled)
 
     def init(self, key: PRNGKey) -> Sums:
         every = jnp.arange(self.units)
@@ -61,7 +60,7 @@ class Episodes(Source):
         place, episode = _drawn(state.rows, row_key, size)
         batch = take(self.rows, self.first[episode] + place % self.length[episode])
         start = take(self.rows, self.first[_drawn(state.episodes, start_key, size)[1]])
-        return replace(batch, extra={"start": start.obs})
+        return replace(batch, extra={**batch.extra, "start": start.obs})
 
 
 def _drawn(sums: Int[Array, " E"], key: PRNGKey, size: int) -> tuple[Int[Array, " B"], Int[Array, " B"]]:

@@ -118,12 +118,14 @@ class Fitted:
     """Values of the logged rows, averaged over M members, and what tells how far to trust them.
 
     `starts` are the members' values of the first observations, each averaged over its own resample of episodes: a
-    bootstrap of the direct method. `curve` is each member's mean Q of a batch, in raw units, as it learned. `warnings`
-    are sentences for the user; none where nothing is suspicious.
+    bootstrap of the direct method; `logged` are the mean discounted returns of those resamples. `curve` is each
+    member's mean Q of a batch, in raw units, as it learned. `warnings` are sentences for the user; none where nothing
+    is suspicious.
     """
 
     values: Values
     starts: Float[np.ndarray, " M"]
+    logged: Float[np.ndarray, " M"]
     curve: Float[np.ndarray, "K M"]
     warnings: tuple[str, ...]
 
@@ -132,14 +134,7 @@ class Fitted:
 
         Raises BadInput where there is one member only.
         """
-        from scipy.special import stdtrit
-
-        members = len(self.starts)
-        if members < 2:
-            raise BadInput("fitted Q evaluation", "one member has no spread", "at least two members")
-        half = float(stdtrit(members - 1.0, 0.5 + level / 2) * self.starts.std(ddof=1))
-        value = float(self.values.start.mean())
-        return Estimate(value, value - half, value + half)
+        return of_members(float(self.values.start.mean()), self.starts, level)
 
 
 def fitted_q(
@@ -167,9 +162,27 @@ def fitted_q(
     q, v, v_next = (size * column for column in _of_members(run.run, seen, policy, seed))
     tables = [logs.of_rows(column.mean(0)) for column in (q, v, np.where(data.continues == 0, 0, v_next))]
     curve = size * np.array([row["q"] for row in run.rows])
-    times = np.asarray(jax.vmap(lambda state: state.times)(run.run.source))
-    starts = (times * v[:, data.starts]).sum(1) / times.sum(1)
-    return Fitted(Values(*tables), starts, curve, tuple(suspicions(curve, q, data, discount)))
+    starts, logged = (resampled_means(run.run, each) for each in (v[:, data.starts], logs.returns[None]))
+    return Fitted(Values(*tables), starts, logged, curve, tuple(suspicions(curve, q, data, discount)))
+
+
+def of_members(value: float, members: Float[np.ndarray, " M"], level: float) -> Estimate:
+    """The value +- t(M - 1) times the standard deviation of the members' own, each of a resample of the episodes.
+
+    Raises BadInput where there is one member only.
+    """
+    from scipy.special import stdtrit
+
+    if len(members) < 2:
+        raise BadInput("a bootstrap's interval", "one member has no spread", "at least two members")
+    half = float(stdtrit(len(members) - 1.0, 0.5 + level / 2) * members.std(ddof=1))
+    return Estimate(value, value - half, value + half)
+
+
+def resampled_means(run: Run, each: Float[np.ndarray, "#M E"]) -> Float[np.ndarray, " M"]:
+    """Of one number per episode, each member's mean over its own resample of the episodes."""
+    times = np.asarray(jax.vmap(lambda state: state.times)(run.source))
+    return np.asarray((times * each).sum(1) / times.sum(1))
 
 
 def size_of_values(logs: Logs) -> tuple[float, float]:
