@@ -1,6 +1,6 @@
 """Do the 95 % intervals of a comparison hold the truth? Measured by simulation, and written into docs/statistics.md.
 
-    python benchmarks/interval_coverage.py measure    # about 15 minutes on one core; rows that are known are not made again
+    python benchmarks/interval_coverage.py measure    # about 15 minutes on one core; resumable
     python benchmarks/interval_coverage.py write      # the tables alone
 
 Run scores are drawn from distributions whose truth is known or taken from 100,000 draws, for 1, 3 and 10 tasks and 3, 5

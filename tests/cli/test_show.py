@@ -1,5 +1,6 @@
-"""`mooring show` and `mooring evaluate`, on the folder of a run."""
+"""`mooring show`, `mooring evaluate` and `mooring compare`, on the folder of a run."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -32,6 +33,14 @@ def test_a_run_and_its_policies(mooring, folder):
     assert whole["env"] == "mooring/Pointmass-easy-v0"
     table = mooring("evaluate", folder, "--sampled", "--seed", 3).out
     assert "10 episodes each, actions sampled" in table
+    compared = mooring("compare", ".", "-o", "results.csv").out
+    assert "my-maze bc 2 4 return" in " ".join(compared.split())
+    with open("results.csv") as file:
+        rows = list(csv.DictReader(file))
+    where = [(row["method"], row["task"], row["seed"], row["step"], row["run"]) for row in rows]
+    assert where == [("bc", "my-maze", str(seed), str(step), "run") for seed in range(2) for step in (2, 4)]
+    assert [float(row["mean_return"]) for row in rows[1::2]] == described["last"]["evaluate"]["return"]
+    assert mooring("compare", "results.csv").out == compared
 
 
 @pytest.mark.parametrize("command", ["show", "evaluate"])

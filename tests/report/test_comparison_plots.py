@@ -85,20 +85,26 @@ def looks(score=True, nan=False):
     ]
 
 
-def test_every_plot_is_saved_whole(tmp_path):
-    files = comparison_plots.save_all(looks(), tmp_path / "plots")
+def test_every_plot_is_drawn():
     names = ("profiles_last", "aggregates_last", "profiles_best", "aggregates_best", "efficiency", "improvement")
-    assert [file.name for file in files] == [f"{name}.{ending}" for name in names for ending in ("png", "svg")]
-    assert all(ElementTree.parse(file).getroot().tag.endswith("svg") for file in files if file.suffix == ".svg")
+    assert tuple(comparison_plots.draw_all(looks())) == names
+
+
+def test_files_are_whole(tmp_path):
     from matplotlib.image import imread
 
-    assert all(imread(file).std() > 0.05 for file in files if file.suffix == ".png")
+    png, svg = comparison_plots.save_all(looks(score=False), tmp_path / "deep")
+    assert (png.name, svg.name) == ("improvement.png", "improvement.svg")
+    assert ElementTree.parse(svg).getroot().tag.endswith("svg")
+    assert imread(png).std() > 0.05
 
 
-def test_what_can_not_be_drawn_is_left_out(tmp_path):
-    assert {file.stem for file in comparison_plots.save_all(looks(score=False), tmp_path)} == {"improvement"}
-    some = {file.stem for file in comparison_plots.save_all(looks(nan=True), tmp_path)}
-    assert some == {"profiles_last", "profiles_best", "efficiency", "improvement"}
+def test_what_can_not_be_drawn_is_left_out():
+    assert list(comparison_plots.draw_all(looks(nan=True))) == [
+        "profiles_last",
+        "profiles_best",
+        "efficiency",
+        "improvement",
+    ]
     unlike = [look for look in looks() if (look.task, look.seed) != ("maze", 3)]
-    some = {file.stem for file in comparison_plots.save_all(unlike, tmp_path)}
-    assert some == {"profiles_last", "aggregates_last", "profiles_best", "aggregates_best", "improvement"}
+    assert "efficiency" not in comparison_plots.draw_all(unlike)

@@ -4,9 +4,9 @@ What Agarwal et al. propose to report ("Deep reinforcement learning at the edge 
 arXiv:2108.13264): aggregates over tasks, optimality gaps, performance profiles, probabilities of improvement and
 curves of sample efficiency. Their intervals are percentile bootstraps, which are far too narrow for a few runs (at 3 to
 a side, one of a probability of improvement of 0.98 held it in 11 % of trials). Ours were chosen by simulation. What is
-said below to be held is by 95 % intervals at 3 to 10 seeds and 1 to 10 tasks (`benchmarks/interval_coverage.py`; all figures
-are in docs/statistics.md), of normal runs where nothing else is said. Where a tenth of the runs collapses and most
-seeds do not show it, no interval of a mean, a gap or a difference on a few tasks holds.
+said below to be held is by 95 % intervals at 3 to 10 seeds and 1 to 10 tasks (`benchmarks/interval_coverage.py`; all
+figures are in docs/statistics.md), of normal runs where nothing else is said. Where a tenth of the runs collapses and
+most seeds do not show it, no interval of a mean, a gap or a difference on a few tasks holds.
 
 Tasks are given, not drawn: intervals are about seeds.
 """

@@ -1,7 +1,7 @@
 """Plots of methods over several tasks: aggregates, profiles, sample efficiency, probabilities of improvement.
 
 Each function takes numbers that `mooring.evaluation.comparison` made and returns a matplotlib `Figure`; `plots.save`
-writes it, and `save_all` draws all that some results allow.
+writes it, and `draw_all` draws all that some results allow.
 """
 
 from __future__ import annotations
@@ -115,8 +115,8 @@ def thresholds(methods: Sequence[Runs]) -> np.ndarray:
     return np.linspace(min(0.0, float(finite.min())), max(float(finite.max()), 1.0), THRESHOLDS)
 
 
-def save_all(looks: Sequence[Look], folder: str | Path) -> list[Path]:
-    """Every plot that these results allow, as PNG and SVG; returns the files' paths.
+def draw_all(looks: Sequence[Look]) -> dict[str, Figure]:
+    """Every plot that these results allow, by name.
 
     All but the probabilities want a task with scores that all methods were run on. Last and best evaluations have bars
     and profiles of their own.
@@ -131,7 +131,7 @@ def save_all(looks: Sequence[Look], folder: str | Path) -> list[Path]:
         bands = {method: performance_profile(each, grid) for method, each in runs.items()}
         figures[f"profiles_{name}"] = profiles(bands, title=f"Performance profiles, {WHICH[name]}")
         whole = [line for line in lines(common, scored, chosen) if len(tasks) == 1 or line.task not in tasks]
-        if all(line.estimates.keys() == whole[0].estimates.keys() for line in whole) and whole[0].estimates:
+        if whole[0].estimates and all(line.estimates.keys() == whole[0].estimates.keys() for line in whole):
             figures[f"aggregates_{name}"] = _bars(whole, f"{SCORE}, {WHICH[name]}; 95 % intervals")
     curve_plot = _efficiency_of(common) if tasks else None
     if curve_plot:
@@ -139,7 +139,12 @@ def save_all(looks: Sequence[Look], folder: str | Path) -> list[Path]:
     pairs = {(duel.first, duel.second): duel.improvement for duel in duels(found, scored)}
     if pairs:
         figures["improvement"] = improvement_bars(pairs)
-    return [path for name, figure in figures.items() for path in save(figure, Path(folder) / name)]
+    return figures
+
+
+def save_all(looks: Sequence[Look], folder: str | Path) -> list[Path]:
+    """Writes what `draw_all` draws into the folder, each as PNG and SVG; returns the files' paths."""
+    return [path for name, figure in draw_all(looks).items() for path in save(figure, Path(folder) / name)]
 
 
 def _efficiency_of(methods: Mapping[str, Mapping[str, Curve]]) -> Figure | None:
