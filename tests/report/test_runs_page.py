@@ -27,6 +27,7 @@ ESTIMATES = {
             "value": 15.0,
             "low": 13.0,
             "high": 17.0,
+            "difference": {"value": 5.0, "low": 2.5, "high": 7.5},
             "effective_size": 3.5,
             "warnings": [EVIL],
             "verdict": "better",
@@ -68,6 +69,7 @@ def test_the_page_is_whole_and_needs_nothing_else(runs):
     assert elements.seen.count("script") == 1
     assert EVIL not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    assert "<td>15 [13, 17]</td><td>5 [2.5, 7.5]</td><td>better</td><td>3.5</td>" in text
     titles = sections(text)
     assert list(titles) == [
         "Scores",

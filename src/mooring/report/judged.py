@@ -13,7 +13,7 @@ from mooring.report.chart import Bar, bars
 from mooring.report.gathered import Run
 from mooring.report.html import made_by, missing, plots
 from mooring.report.logged import BEHAVIOR
-from mooring.report.scale import number
+from mooring.report.scale import estimate, number
 
 FILE = "estimates.json"
 
@@ -38,7 +38,7 @@ def _forest(run: Run) -> str:
 
 def _drawn(name: str, found: Mapping[str, Any]) -> str:
     behavior, listed = found["behavior"], found["estimates"]
-    rows = {BEHAVIOR: Bar(*_interval(behavior), notes=("", "", ""))}
+    rows = {BEHAVIOR: Bar(*_interval(behavior), notes=("", "", "", ""))}
     rows |= {each["name"]: Bar(*_interval(each), remark=each["verdict"], notes=_notes(each)) for each in listed}
     words = f"{found['agreement']} Discount {found['discount']:g}, on {found['data']}."
     chart = bars(
@@ -47,10 +47,11 @@ def _drawn(name: str, found: Mapping[str, Any]) -> str:
         rows,
         {each["name"]: 0 for each in listed},
         xlabel="value from logs alone, 95 % intervals",
-        heads=("verdict", "effective size", "warnings"),
+        heads=("less behavior", "verdict", "effective size", "warnings"),
         reference=_number(behavior["value"]),
         from_zero=False,
     )
+    chart = chart or missing(f"{name}: no estimate is a finite number.")
     return f"<div>{chart}{made_by([found['command']])}</div>"
 
 
@@ -58,9 +59,11 @@ def _interval(entry: Mapping[str, Any]) -> tuple[float, float, float]:
     return _number(entry["value"]), _number(entry["low"]), _number(entry["high"])
 
 
-def _notes(entry: Mapping[str, Any]) -> tuple[str, str, str]:
-    size = entry["effective_size"]
-    return entry["verdict"], "" if size is None else number(size), "; ".join(entry["warnings"])
+def _notes(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """The verdict rests on the difference, which is paired, and so is surer than the two values."""
+    size, paired = entry["effective_size"], entry.get("difference")
+    difference = "" if paired is None else estimate(*_interval(paired))
+    return difference, entry["verdict"], "" if size is None else number(float(size)), "; ".join(entry["warnings"])
 
 
 def _number(value: float | None) -> float:
