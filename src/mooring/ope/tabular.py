@@ -161,7 +161,7 @@ class Model:
 
         By the simulation lemma, rows of a pair (s, a) move the value by the mean of their temporal differences times
         the target's occupancy of it: n / N(s, a) * sum_k d_k(s, a) (r + discount V_k+1(s') - Q_k(s, a)) per row, with
-        n episodes and N(s, a) rows of the pair.
+        n episodes and N(s, a) rows of the pair. What is assumed of pairs without rows counts as given: see `support`.
         """
         tabular, found, logs = self.tabular, self.solution, self.tabular.logs
         s, a, moved = tabular.state, tabular.action, np.zeros_like(logs.reward)
@@ -211,7 +211,7 @@ def tabular_fitted_q(tabular: TabularLogs, tolerance: float = 1e-10) -> Values:
 
     Le, Voloshin & Yue, "Batch policy learning under constraints" (2019), arXiv 1903.08738, algorithm 3. From 0; once
     per timestep, backwards, with a horizon, else until no value changes by more than the tolerance (relative to the
-    largest). In a table it finds what the model says, on another way. Raises BadInput where it does not converge.
+    largest). In a table it finds what the model says, by another way. Raises BadInput where it does not converge.
     """
     model, logs = Model.of(tabular), tabular.logs
     stays = float(logs.discount[logs.present].mean())
