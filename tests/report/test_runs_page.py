@@ -124,7 +124,7 @@ def test_what_a_run_lacks_is_said(tmp_path):
     assert f"<code>mooring evaluate {run}</code>" in found["Scores"]
     assert f"<code>mooring estimate {run}</code>" in found["From logs alone"]
     assert "nothing was logged" in found["While training"]
-    assert "No film of bare" in found["Films"]
+    assert "No film of bare: seed-0: bare: has no policies yet" in found["Films"]
     assert "No audit of pointmass-easy: " in found["Data"]
 
 
@@ -141,10 +141,19 @@ def test_data_that_can_not_be_had(tmp_path, origin, words):
     assert words in sections(page(gather([run]), filmed=0))["Data"]
 
 
+def test_an_environment_that_is_code_is_not_run(tmp_path):
+    evil = f"{tmp_path}/evil.py:make"
+    run = write_run(tmp_path / "a", env=evil, evaluate={"env": evil, "episodes": 1})
+    assert "is code, which is not run unasked" in sections(page(gather([run]), filmed=1, audited=False))["Films"]
+
+
 def test_a_missing_simulator_is_a_sentence(runs, monkeypatch):
     def absent(path):
         raise ModuleNotFoundError("No module named 'gymnasium'")
 
+    policies = runs[0] / "policies"
+    policies.mkdir()
+    (policies / "seed-0.safetensors").touch()
     monkeypatch.setattr(filmed, "load_policy", absent)
     body = sections(page(gather(runs), filmed=1, audited=False))["Films"]
     assert "No film of a: seed-0: No module named" in body

@@ -11,6 +11,7 @@ from mooring.report.gathered import Group, Run, Seed, Task
 from mooring.report.html import missing, plots
 from mooring.report.scored import last
 from mooring.runs import load_policy
+from mooring.user_files import is_reference
 
 
 def films(tasks: Sequence[Task], most: int) -> str:
@@ -48,6 +49,10 @@ def _film(run: Run, index: int) -> str:
 
         if env is None:
             raise BadInput(run.name, "names no environment", fix="train with --env")
+        if is_reference(env):
+            raise BadInput(env, "is code, which is not run unasked")
+        if not run.folder.policy_file(member).exists():
+            raise BadInput(run.name, "has no policies yet: its training has not ended", fix="resume it")
         return film(load_policy(run.folder.policy_file(member)), env, title)
     except ImportError as error:
         reason = f"{error}; pip install 'mooring[mujoco]'"

@@ -40,7 +40,7 @@ def _drawn(name: str, found: Mapping[str, Any]) -> str:
     behavior, listed = found["behavior"], found["estimates"]
     rows = {BEHAVIOR: Bar(*_interval(behavior), notes=("", "", "", ""))}
     rows |= {each["name"]: Bar(*_interval(each), remark=each["verdict"], notes=_notes(each)) for each in listed}
-    words = f"{found['agreement']} Discount {found['discount']:g}, on {found['data']}."
+    words = f"{found['agreement'].capitalize()}. Discount {found['discount']:g}, on {found['data']}."
     chart = bars(
         f"{name}: {found['verdict']}",
         f"{words} The dashed line is the behavior policy's value.",
