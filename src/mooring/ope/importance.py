@@ -53,6 +53,8 @@ def effective_size(logs: Logs) -> float:
 
     Groups of episodes count as one. 0 where every weight is 0.
     """
-    weights = np.bincount(logs.groups, logs.weight[:, -1])
-    squares = float((weights**2).sum())
-    return float(weights.sum()) ** 2 / squares if squares else 0.0
+    whole = logs.log_ratio.sum(1)
+    if not (whole > -np.inf).any():
+        return 0.0
+    weights = np.bincount(logs.groups, np.exp(whole - whole.max()))  # relative, so that none is too large for a number
+    return float(weights.sum()) ** 2 / float((weights**2).sum())

@@ -19,6 +19,10 @@ GROUPS = "group"
 """The column of `extra` that says whose row it is (user, patient, machine), where several episodes are one's."""
 
 
+LARGEST = 100.0
+"""The logarithm of the largest weight: beyond it sums of cubes may not be numbers, and no episode beside it counts."""
+
+
 @dataclass(frozen=True, eq=False)
 class Logs:
     """E episodes of at most T steps, in float64. Past an episode's end every number is 0, and `present` is False.
@@ -47,17 +51,20 @@ class Logs:
     ) -> Logs:
         """The episodes of a data set; log probabilities are one number per row of it.
 
-        Raises BadInput where the discount is outside 0 .. 1, where there are fewer than two episodes, or where a
-        probability of the behavior policy is 0, and of either is not a number.
+        Raises BadInput where the discount is outside 0 .. 1, where there are fewer than two episodes or all are of one
+        group, or where a probability of the behavior policy is 0, and of either is not a number.
         """
         if not 0 <= discount <= 1:
             raise BadInput("discount", f"{discount}", "from 0 to 1")
         if data.num_episodes < 2:
             raise BadInput(data.name, "there is one episode", "at least two", "give more, or cut it into blocks")
+        groups = groups_of(data)
+        if not groups.any():
+            raise BadInput(data.name, f"its {len(groups)} episodes are all of one group", "at least two groups")
         present = np.arange(data.lengths.max()) < data.lengths[:, None]
         rows = np.where(present, data.starts[:, None] + np.arange(present.shape[1]), data.ends[:, None])
         nothing = np.zeros(rows.shape)
-        logs = cls(rows, present, nothing, nothing, groups_of(data))
+        logs = cls(rows, present, nothing, nothing, groups)
         known = {"log_behavior": log_behavior, "log_target": log_target}
         return replace(
             logs,
@@ -93,8 +100,8 @@ class Logs:
         return np.asarray(self.discount[np.arange(len(self)), last] > 0)
 
     @cached_property
-    def ratio(self) -> Table:
-        """target / behavior of each action; 1 past the end. Raises BadInput where either is not known."""
+    def log_ratio(self) -> Table:
+        """log of target / behavior of each action; 0 past the end. Raises BadInput where either is not known."""
         if self.log_behavior is None or self.log_target is None:
             whose = "behavior" if self.log_behavior is None else "target"
             fix = {
@@ -102,12 +109,17 @@ class Logs:
                 "target": "a greedy policy over continuous actions has none: judge it by values, or by its own draws",
             }[whose]
             raise BadInput("importance sampling", f"the {whose} policy's probabilities are not known", fix=fix)
-        return np.exp(self.log_target - self.log_behavior)
+        return self.log_target - self.log_behavior
+
+    @cached_property
+    def ratio(self) -> Table:
+        """target / behavior of each action; 1 past the end."""
+        return np.exp(np.minimum(self.log_ratio, LARGEST))
 
     @cached_property
     def weight(self) -> Table:
         """The product of the ratios up to and with each step. Past the end it stays what it was."""
-        return np.cumprod(self.ratio, axis=1)
+        return np.exp(np.minimum(self.log_ratio.cumsum(1), LARGEST))
 
     @cached_property
     def weight_before(self) -> Table:
