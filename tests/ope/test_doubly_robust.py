@@ -44,7 +44,7 @@ def jiang_li(logs: Logs, values: Values, i: int) -> float:
 
 
 def thomas_brunskill(logs: Logs, values: Values) -> float:
-    """Their definition 2: sum over episodes and steps of g (w_t r - w_t q + w_t-1 v), w divided by each step's sum."""
+    """Their estimate: sum over episodes and steps of g (w_t r - w_t q + w_t-1 v), w divided by each step's sum."""
     total, episodes = 0.0, len(logs)
     for i in range(episodes):
         so_far = 1.0

@@ -73,6 +73,17 @@ def test_magic_is_the_blend_of_the_returns() -> None:
     assert magic(logs, values).value == pytest.approx(returns @ blending(logs, values), abs=1e-9)
 
 
+def test_long_episodes_have_no_more_shares_than_are_worth_finding() -> None:
+    rng = np.random.default_rng(1)
+    mdp = TabularMDP.random(rng, states=3, actions=2, horizon=200, branches=2)
+    policy = random_policy(rng, 3, 2, 50.0)
+    tabular = mdp.logs(mdp.simulate(policy, 30, rng), policy)
+    shares = blending(tabular.logs, Model.of(tabular).values())
+    assert shares.shape == (201,)
+    assert shares.sum() == pytest.approx(1)
+    assert (shares > 0).sum() <= 50
+
+
 def test_good_values_are_trusted_and_bad_ones_are_not() -> None:
     logs, values = logged(episodes=2000)
     wrong = Values(*(np.where(logs.present, column + 9.0, 0) for column in (values.q, values.v, values.v_next)))

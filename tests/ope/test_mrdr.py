@@ -1,9 +1,12 @@
 """MRDR: its objective in loops, which the fit minimizes, and the variance of the estimate, which it is for."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from exact import TARGET, enumerated, process
 
+from mooring.errors import BadInput
 from mooring.ope.doubly_robust import doubly_robust
 from mooring.ope.importance import per_decision
 from mooring.ope.logs import Logs, Values
@@ -13,7 +16,7 @@ from mooring.ope.tabular import Model
 
 
 def objective(logs: Logs, choices: Choices, coefficients: np.ndarray) -> float:
-    """Eq. 12 of the paper over episodes, by loops."""
+    """The variance that the module's text states, over episodes, by loops."""
     total, actions = 0.0, choices.behavior.shape[2]
     for i in range(len(logs)):
         weight, so_far = 1.0, 1.0
@@ -89,3 +92,14 @@ def test_it_is_less_noisy_than_importance_sampling_on_other_episodes_too() -> No
     plain = per_decision(logs.take(half))
     assert estimate.influence().std() < 0.8 * plain.influence().std()
     assert doubly_robust(logs, values).value == pytest.approx(truth, abs=0.1)
+
+
+def test_actions_that_were_never_logged_share_what_is_left() -> None:
+    _, tabular = enumerated(horizon=1)
+    never = tabular.take(np.flatnonzero((tabular.state[:, 0] == 0) | (tabular.action[:, 0] == 1)))
+    choices = Choices.tabular(never)
+    second = choices.behavior[never.state[:, 0] == 1, 0]
+    np.testing.assert_allclose(second, np.broadcast_to([0.25, 0.75], second.shape), atol=1e-6)
+    assert np.isfinite(doubly_robust(never.logs, mrdr_values(never.logs, choices)).influence()).all()
+    with pytest.raises(BadInput, match="not known"):
+        Choices.tabular(replace(never, logs=replace(never.logs, log_behavior=None)))

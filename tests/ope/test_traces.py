@@ -25,7 +25,7 @@ def logged(horizon: int | None, episodes: int = 30, seed: int = 0) -> TabularLog
 
 
 def mean_corrections(tabular: TabularLogs, q: np.ndarray, of_one) -> np.ndarray:  # type: ignore[no-untyped-def]
-    """Eq. 3 of the paper: each row's sum over the steps after it, averaged over a pair's rows, in loops.
+    """The operator of the paper: each row's sum over the steps after it, averaged over a pair's rows, in loops.
 
     With a horizon the table of timestep k is that of horizon - k steps left, and the sum ends when none is left.
     """

@@ -4,9 +4,9 @@ With w_t the product of the ratios up to step t, g_t the discount so far, and
 d_t = r_t + discount_t V(next) - Q(obs, action), all below are V(start) + sum_t g_t W(w_t) d_t, for weights W:
 
     direct method   W = 0
-    doubly robust   W = w                 Jiang & Li (2016), arXiv 1511.03722, eq. 10
-    weighted        W = w / mean of w     Thomas & Brunskill (2016), arXiv 1604.00923, section 5
-    SWITCH          W = w where w <= tau  Wang, Agarwal & Dudik (2017), arXiv 1612.01205, eq. 7, per decision
+    doubly robust   W = w                 Jiang & Li (2016), arXiv 1511.03722
+    weighted        W = w / mean of w     Thomas & Brunskill (2016), arXiv 1604.00923
+    SWITCH          W = w where w <= tau  Wang, Agarwal & Dudik (2017), arXiv 1612.01205, per decision
     shrinkage       W below w             Su, Dimakopoulou, Krishnamurthy & Dudik (2020), arXiv 1907.09623
 
 This is their recursion written out, where V(next) is the value at the next row: the last row's, beyond which nothing
@@ -91,7 +91,7 @@ def chosen_parameter(logs: Logs, values: Values, weighing: Weighing) -> float:
     """The parameter to go by, among inf, quantiles of the weights, and 0.
 
     Each smaller one brings more bias and less noise. By Lepski's rule, as in Su, Srinath & Krishnamurthy, "Adaptive
-    estimator selection for off-policy evaluation" (2020), arXiv 2002.07729, algorithm 1: the smallest whose interval
+    estimator selection for off-policy evaluation" (2020), arXiv 2002.07729: the smallest whose interval
     of two standard errors agrees with those of all larger ones. Wang et al. compare variance with a bound of the bias
     by the range of rewards instead, which good values never reach.
     """

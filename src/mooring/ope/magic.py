@@ -1,7 +1,7 @@
 """MAGIC: a blend of weighted doubly robust estimates that trust the values after ever more steps.
 
-Thomas & Brunskill, "Data-efficient off-policy policy evaluation for reinforcement learning" (2016), arXiv 1604.00923,
-section 6. The j-step return is that of the weighted doubly robust estimate whose corrections end after step j: the
+Thomas & Brunskill, "Data-efficient off-policy policy evaluation for reinforcement learning" (2016), arXiv 1604.00923.
+The j-step return is that of the weighted doubly robust estimate whose corrections end after step j: the
 direct method before the first step, all corrections at the last.
 """
 
@@ -14,6 +14,8 @@ from mooring.ope.contributions import Contributions
 from mooring.ope.doubly_robust import mean_and_ratios, weighted_doubly_robust
 from mooring.ope.intervals import student_t
 from mooring.ope.logs import Logs, Values
+
+RETURNS = 50
 
 
 def magic(logs: Logs, values: Values, level: float = 0.9) -> Contributions:
@@ -32,12 +34,17 @@ def magic(logs: Logs, values: Values, level: float = 0.9) -> Contributions:
 
 
 def blending(logs: Logs, values: Values, level: float = 0.9) -> Float[np.ndarray, " J"]:
-    """The share of each of the J = T + 1 returns, from none to all corrections: positive, of sum 1."""
+    """The share of each of the J = T + 1 returns, from none to all corrections: positive, of sum 1.
+
+    At most 50 of them, spread evenly, have any.
+    """
     returns, influence = partial_returns(logs, values)
     sure = student_t(weighted_doubly_robust(logs, values), level)
     bias = np.maximum(np.maximum(sure.low - returns, returns - sure.high), 0)
     errors = np.concatenate([influence / np.sqrt(len(logs) * (len(logs) - 1.0)), bias[None]])
-    return least_norm_blend(errors)
+    shares, picked = np.zeros_like(returns), np.unique(np.linspace(0, logs.horizon, RETURNS).round().astype(int))
+    shares[picked] = least_norm_blend(errors[:, picked])
+    return shares
 
 
 def partial_returns(logs: Logs, values: Values) -> tuple[Float[np.ndarray, " J"], Float[np.ndarray, "E J"]]:

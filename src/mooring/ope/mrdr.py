@@ -1,6 +1,6 @@
 """MRDR: values that are fitted to give the doubly robust estimate the least variance, rather than to be right.
 
-Farajtabar, Chow & Ghavamzadeh, "More robust doubly robust off-policy evaluation" (2018), arXiv 1802.03493, section 4.
+Farajtabar, Chow & Ghavamzadeh, "More robust doubly robust off-policy evaluation" (2018), arXiv 1802.03493.
 The variance that step t adds, given what came before, is g_t^2 w_(t-1)^2 times the variance of rho (R - Q) over the
 behavior's actions, R being the return from there on. For one row, which took action a, that is estimated by
 
@@ -17,10 +17,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from mooring.errors import BadInput
 from mooring.ope.logs import Logs, Table, Values
 from mooring.ope.tabular import TabularLogs
 
 PerAction = Float[np.ndarray, "E T A"]
+RAREST = 1e-6
+"""A probability below which an action counts as this rare: values of what is never taken go to 0."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,14 +45,19 @@ class Choices:
     def tabular(cls, tabular: TabularLogs) -> Choices:
         """One feature for each pair of state and action; memory grows with rows * A * S * A.
 
-        The behavior's probabilities are the logged ones, of a policy that does not change with time; those of pairs
-        without rows are not known, and count as 0.
+        The behavior's probabilities are the logged ones, of a policy that does not change with time; actions of a
+        state that were never logged share what is left. Raises BadInput where nobody knows the logged ones.
         """
-        assert tabular.logs.log_behavior is not None
+        if tabular.logs.log_behavior is None:
+            raise BadInput(
+                "MRDR", "the behavior policy's probabilities are not known", fix="log them, or estimate them"
+            )
         states, actions = tabular.target.shape
         table = np.eye(states * actions).reshape(states, actions, -1)
         rows = tabular.per_pair(np.ones_like(tabular.logs.reward))
-        behavior = tabular.per_pair(np.exp(tabular.logs.log_behavior)) / np.maximum(rows, 1)
+        known = tabular.per_pair(np.exp(tabular.logs.log_behavior)) / np.maximum(rows, 1)
+        left = np.maximum(1 - known.sum(1, keepdims=True), 0) / np.maximum((rows == 0).sum(1, keepdims=True), 1)
+        behavior = np.where(rows > 0, known, left)
         now, later, target = tabular.state, tabular.next_state, tabular.target
         return cls(tabular.action, table[now], table[later], behavior[now], target[now], target[later])
 
@@ -63,7 +71,7 @@ def mrdr_values(logs: Logs, choices: Choices) -> Values:
     present = logs.present
     features, behavior, target = (column[present] for column in (choices.features, choices.behavior, choices.target))
     scaled = target[..., None] * features
-    over = 1 / np.where(behavior > 0, behavior, np.inf)
+    over = 1 / np.maximum(behavior, RAREST)
     taken = np.eye(behavior.shape[1])[choices.action[present]] * returns_to_go(logs)[present][:, None]
     weight = ((logs.so_far * logs.weight_before) ** 2 * logs.ratio)[present]
     quadratic = _covariance(weight, over, scaled, scaled)
