@@ -17,11 +17,13 @@ import numpy as np
 from mooring import loop
 from mooring.data import load
 from mooring.data.dataset import Dataset
+from mooring.diagnostics.light import tally, verdicts
 from mooring.errors import BadInput
 from mooring.hooks import Hook
 from mooring.hooks.evaluate import Evaluate
 from mooring.hooks.log import Logger, check_loggers, make_loggers
 from mooring.hooks.progress import Progress
+from mooring.hooks.watch import Watch
 from mooring.population import Member, members, varied
 from mooring.runs import MAIN, RunFolder, describe_algorithm, describe_data, versions
 from mooring.types import Algorithm, Discrete, Policy, Source, Spec
@@ -51,6 +53,10 @@ class Session:
         """The population's mean in the last evaluation: normalized where the environment has a range, else raw."""
         last = next((row for row in reversed(self.rows) if row["kind"] == "evaluate"), None)
         return None if last is None else float(np.mean(last.get("score", last["return"])))
+
+    def alarm(self) -> str:
+        """How many members' values may be running away, as in "2 red" (see `hooks.watch`); empty where none do."""
+        return tally(verdicts(self.rows, len(self.members)))
 
     def log(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
         """Writes one row; each value holds one number for each member."""
@@ -92,6 +98,7 @@ def train(
     env: str | None = None,
     evaluate_every: int | None = None,
     episodes: int = 10,
+    watch_every: int | None = None,
     folder: str | Path | None = None,
     resume: bool = False,
     save_every: int = 10_000,
@@ -106,7 +113,8 @@ def train(
     Members are all `seeds` (4 means 0 .. 3) with all combinations of `sweep`, as in {"expectile": [0.7, 0.9]}.
     Stages of the algorithm are trained first. Exactly `steps` updates are made, in chunks of `chunk`, after each of
     which metrics are logged. With `evaluate_every` the policies play `episodes` episodes each in `env` (a Gymnasium
-    id; else the data's own) every so many updates and at the end. With `folder` all that happens is kept there,
+    id; else the data's own) every so many updates and at the end. With `watch_every` critics are looked at every so
+    many updates, for values that run away (see `hooks.watch`). With `folder` all that happens is kept there,
     and with `resume` a run that was killed goes on from its last checkpoint (every `save_every` updates) and ends
     bit for bit where an unbroken one ends. `log` names further loggers: "tensorboard", "wandb". `source`
     takes the place of the algorithm's own source of batches.
@@ -139,6 +147,8 @@ def train(
             known = logged.score_range if env == logged.env else None
             evaluate = Evaluate(evaluate_every, env, len(population), episodes, logged.spec(), known)
             hooks = [*hooks, stack.enter_context(closing(evaluate))]
+        if watch_every:
+            hooks = [Watch(watch_every, logged), *hooks]
         run_folder = RunFolder(Path(folder)) if folder else None
         check_loggers(log, run_folder)
         stages = [stage.field for stage in algorithm.stages()]
@@ -234,7 +244,7 @@ class Trainer:
             session.source.close()
         for hook in hooks:
             hook.settle(session, before=steps + 1)
-        self.bar.update(stage, session.step, steps, session.score())
+        self.bar.update(stage, session.step, steps, session.score(), session.alarm())
         return session
 
     def _advance(self, session: Session, hooks: Sequence[Hook]) -> None:
@@ -258,7 +268,7 @@ class Trainer:
             if made % self.save_every == 0 or stop == steps:
                 self._save(session, hooks)
             if stop < steps:
-                self.bar.update(stage, stop, steps, session.score())
+                self.bar.update(stage, stop, steps, session.score(), session.alarm())
 
     def _begin(
         self, stage: str, algorithms: Algorithm, source: Source, steps: int, hooks: Sequence[Hook], first: Start

@@ -13,7 +13,7 @@ INTERVAL = 30.0
 
 
 class Progress:
-    """Stage, updates, rate, time left and the latest score, on stderr; nothing where it is not enabled."""
+    """Stage, updates, rate, time left, the latest score and alarms, on stderr; nothing where it is not enabled."""
 
     def __init__(
         self,
@@ -28,11 +28,14 @@ class Progress:
         self._first: dict[str, tuple[int, float]] = {}  # of each stage: the first step that was told of, and when
         self._bar: progress.Progress | None = None
 
-    def update(self, stage: str, step: int, steps: int, score: float | None = None) -> None:
-        """`step` of `steps` of a stage are made. Rates leave out what came before the first call."""
+    def update(self, stage: str, step: int, steps: int, score: float | None = None, alarm: str = "") -> None:
+        """`step` of `steps` of a stage are made. Rates leave out what came before the first call.
+
+        `alarm` is how many members' lights are not green.
+        """
         if not self._enabled:
             return
-        state = ", ".join(self._parts(stage, step, steps, score))
+        state = ", ".join(self._parts(stage, step, steps, score, alarm))
         if self._console.is_terminal:
             self._draw(stage, step, steps, state)
         elif step >= steps or self._clock() - self._spoken >= INTERVAL:
@@ -44,7 +47,7 @@ class Progress:
         if self._bar:
             self._bar.stop()
 
-    def _parts(self, stage: str, step: int, steps: int, score: float | None) -> Iterator[str]:
+    def _parts(self, stage: str, step: int, steps: int, score: float | None, alarm: str) -> Iterator[str]:
         yield f"{step:,} of {steps:,} {self._unit}"
         first, since = self._first.setdefault(stage, (step, self._clock()))
         if step > first:
@@ -55,6 +58,8 @@ class Progress:
                 yield f"{minutes}:{seconds:02} left"
         if score is not None:
             yield f"score {score:.1f}"
+        if alarm:
+            yield f"values: {alarm}"
 
     def _draw(self, stage: str, step: int, steps: int, state: str) -> None:
         if self._bar is None:
