@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from mooring import __version__
 from mooring.cli.menu import choose, menu_parser
+from mooring.compiled import keep_compiled
 from mooring.errors import BadInput
 
 COMMANDS = {
@@ -61,4 +62,5 @@ def _run(words: list[str]) -> int:
     if not words:
         parser.print_help(sys.stderr)
         return BAD_INPUT
+    keep_compiled()
     return choose(parser, __name__, COMMANDS, words)
