@@ -19,7 +19,7 @@ Verdict = Literal["better", "worse", "cannot tell", "data does not support"]
 Interval = Callable[[Contributions, float], Estimate]
 
 ENOUGH = 100
-"""Effective episodes below which intervals of importance sampling did not cover (see docs/judging.md)."""
+"""Effective episodes below which intervals of importance sampling did not cover (see docs/ope_benchmark.md)."""
 LEAST_SUPPORT = 0.95  # of the target's actions; ours
 LARGEST_SHARE = 0.1  # of all weight, in one episode; ours
 CUT_OFF = 0.01  # the discount at a time limit above which what would follow matters; ours
