@@ -76,6 +76,7 @@ def test_the_page_is_whole_and_needs_nothing_else(runs):
         "Learning curves",
         "Compared",
         "From logs alone",
+        "Divergence watch",
         "While training",
         "How it was made",
     ]
@@ -99,6 +100,28 @@ def test_a_diverged_seed_is_told(tmp_path):
     assert "3.5 after 2,000" in body
 
 
+def look(step, implied, seem):
+    """A row of the divergence watch, of two members."""
+    numbers = {"implied": implied, "seem": seem, "q": [5.0, 5.0], "bound": [9.0, 9.0], "gap": [0.0, 0.0]}
+    return {"stage": "main", "step": step, "kind": "watch", **numbers, "dead": [0.0, 0.0], "light": [0.0, 0.0]}
+
+
+def test_the_worst_seed_decides_the_light(tmp_path):
+    calm = [look(step, [0.5, 0.5], [-0.1, -0.1]) for step in (1000, 2000)]
+    wild = [look(step, [0.5, 4.0], [-0.1, 3.0]) for step in (1000, 2000)]
+    runs = [
+        write_run(tmp_path / "a", more=calm),
+        write_run(tmp_path / "b", "bc", more=wild),
+        write_run(tmp_path / "c", "cql"),
+    ]
+    body = sections(page(gather(runs), filmed=0, audited=False))["Divergence watch"]
+    assert "<span>Green</span> iql on pointmass-easy" in body
+    assert "<span>Red</span> bc on pointmass-easy" in body
+    assert '<p class="fix">keep the policy nearer to the data' in body
+    assert "no critics of cql were watched" in body
+    assert "<td>2.25 [0.5, 4]</td>" in body
+
+
 def test_tasks_are_taken_together_where_methods_share_them(tmp_path):
     runs = [write_run(tmp_path / f"{name}-{data}", name, data=data) for name in ("iql", "bc") for data in ("x", "y")]
     body = sections(page(gather(runs), filmed=0, audited=False))["Compared"]
@@ -116,6 +139,7 @@ def test_what_a_run_lacks_is_said(tmp_path):
     assert list(found) == [
         "Scores",
         "From logs alone",
+        "Divergence watch",
         "While training",
         "Films",
         "Data",
@@ -123,6 +147,7 @@ def test_what_a_run_lacks_is_said(tmp_path):
     ]
     assert f"<code>mooring evaluate {run}</code>" in found["Scores"]
     assert f"<code>mooring estimate {run}</code>" in found["From logs alone"]
+    assert "no critics of iql were watched" in found["Divergence watch"]
     assert "nothing was logged" in found["While training"]
     assert "No film of bare: seed-0: bare: has no policies yet" in found["Films"]
     assert "No audit of pointmass-easy: " in found["Data"]

@@ -17,6 +17,7 @@ from mooring.report.judged import estimates
 from mooring.report.logged import Log, read, section_of
 from mooring.report.measured import metrics
 from mooring.report.scored import learning_curves, scores
+from mooring.report.watched import watched
 
 
 def page(tasks: Sequence[Task], filmed: int = 3, audited: bool = True) -> str:
@@ -29,6 +30,7 @@ def page(tasks: Sequence[Task], filmed: int = 3, audited: bool = True) -> str:
         "Learning curves": [learning_curves(task, colors, logs[task.name]) for task in tasks],
         "Compared": [comparisons(tasks, colors)],
         "From logs alone": [estimates(runs)],
+        "Divergence watch": [watched(task, colors) for task in tasks],
         "While training": [metrics(task, colors) for task in tasks],
         "Films": [films(tasks, filmed)],
         "Data": [section_of(task, logs[task.name]) for task in tasks if audited],
