@@ -1,9 +1,12 @@
 """The expected square of weights: against what is known, and where the log itself looks well."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from mooring.data import Dataset
+from mooring.environments.domains.icu_sepsis import Clinicians
+from mooring.ope.estimating import estimate
 from mooring.ope.importance import effective_size
 from mooring.ope.logs import Logs
 from mooring.ope.second_moment import expected_effective_size
@@ -56,3 +59,15 @@ def test_a_log_looks_well_whose_weights_have_no_variance() -> None:
 
 def test_a_policy_judged_by_its_own_log_has_all_episodes() -> None:
     assert expected_effective_size(logged(np.random.default_rng(3), 50, 0.3, 0.3)) == pytest.approx(50)
+
+
+def test_an_estimate_by_such_weights_carries_no_verdict() -> None:
+    tabular = logged(np.random.default_rng(4), 600, 0.5, 0.85)
+    rows = tabular.logs.present
+    state, action = (column[rows].astype(int) for column in (tabular.state, tabular.action))
+    ends, known = tabular.logs.discount[rows] == 0, {"action_log_prob": np.full(len(state), np.log(0.5))}
+    data = Dataset.build(state, action, np.ones(len(state)), ends, next_obs=state, extra=known)
+    policy = Clinicians(jnp.array([[0.15, 0.85]]))
+    found = estimate(policy, data, discount=0.9, estimators=("pdis",), sampled=True)
+    assert any(fault.startswith("by a model, ") for fault in found["pdis"].faults)
+    assert found.verdict == "data does not support"

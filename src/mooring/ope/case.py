@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,7 +13,9 @@ from mooring.data.dataset import Dataset
 from mooring.data.spaces import Discrete
 from mooring.ope.behavior import Behavior
 from mooring.ope.fqe import Fitted, fitted_q
+from mooring.ope.judgment import ENOUGH
 from mooring.ope.logs import Logs, Values
+from mooring.ope.second_moment import expected_effective_size
 from mooring.ope.support import unfamiliar
 from mooring.ope.tabular import Model, TabularLogs
 from mooring.ope.targets import log_probs, probabilities
@@ -87,6 +89,14 @@ class Case:
         assert isinstance(data.next_obs, np.ndarray)
         target = probabilities(self.policy, data, np.arange(obs.n, dtype=np.int32))
         return Model.of(TabularLogs.of(self.logs, data.obs, data.action, data.next_obs, target, self.steps))
+
+    @cached_property
+    def weight_faults(self) -> tuple[str, ...]:
+        """Where states are numbers: that fewer episodes can be expected to count than intervals by weights need."""
+        if not self.is_tabular:
+            return ()
+        size = expected_effective_size(replace(self.model.tabular, logs=self.weighed))
+        return (f"by a model, {size:.0f} episodes should count: intervals need {ENOUGH}",) if size < ENOUGH else ()
 
     @cached_property
     def valued(self) -> Valued:

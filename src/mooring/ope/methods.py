@@ -57,15 +57,16 @@ class Method:
 
 
 def _weights(estimator: Callable[[Logs], Contributions], about: str) -> Method:
-    return Method(
-        about, ("weights",), lambda case: Evidence(estimator(case.weighed), warnings=case.behavior().warnings)
-    )
+    def estimate(case: Case) -> Evidence:
+        return Evidence(estimator(case.weighed), case.weight_faults, case.behavior().warnings)
+
+    return Method(about, ("weights",), estimate)
 
 
 def _both(estimator: Callable[[Logs, Values], Contributions], about: str) -> Method:
     def estimate(case: Case) -> Evidence:
         found = estimator(case.weighed, case.valued.values)
-        return Evidence(found, warnings=(*case.behavior().warnings, *case.valued.warnings))
+        return Evidence(found, case.weight_faults, (*case.behavior().warnings, *case.valued.warnings))
 
     return Method(about, ("weights", "values"), estimate)
 
