@@ -136,3 +136,8 @@ class Remembers(UniformPolicy):
 def test_a_policy_with_a_memory_is_refused(logged: Dataset) -> None:
     with pytest.raises(BadInput, match="carries a memory"):
         estimate(Remembers(logged.spec().action), logged)  # type: ignore[arg-type]
+
+
+def test_blocks_are_units(logged: Dataset) -> None:
+    judged = estimate(policy(BEHAVIOR), logged, discount=0.9, sampled=True, estimators=["pdis"], block=5)
+    assert judged["pdis"].effective_size == 2 * logged.num_episodes

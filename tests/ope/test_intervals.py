@@ -8,7 +8,6 @@ from mooring.errors import BadInput
 from mooring.ope.contributions import Contributions
 from mooring.ope.intervals import (
     bca_bootstrap,
-    blocks,
     empirical_bernstein,
     hoeffding,
     student_t,
@@ -115,9 +114,3 @@ def test_what_was_learned_from_units_widens_an_interval() -> None:
     found = student_t(Contributions.mean(np.ones(100), learned))
     expected = stats.t.interval(0.95, 99, 1, stats.sem(learned))
     np.testing.assert_allclose((found.low, found.high), expected)
-
-
-def test_blocks_are_rows_after_one_another() -> None:
-    np.testing.assert_array_equal(blocks(7, 3), [0, 0, 0, 1, 1, 1, 1])
-    with pytest.raises(BadInput, match="at least two blocks"):
-        blocks(5, 3)

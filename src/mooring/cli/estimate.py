@@ -22,6 +22,9 @@ ASKED = (
     Setting(
         "horizon", "Count | None", None, help="steps that tables' values are counted to; else the log's time limit"
     ),
+    Setting(
+        "block", "Count | None", None, help="rows that are one unit, in a stream that goes on and on; else episodes"
+    ),
     Setting("interval", "str", "t", help="t, studentized or bca; over episodes, or groups of a column 'group'"),
     Setting("level", "Fraction", 0.95, help="of the intervals"),
     Setting("updates", "Count", 20_000, help="of fitted Q evaluation, where data are not tabular"),

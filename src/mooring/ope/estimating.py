@@ -20,6 +20,7 @@ from mooring.ope.case import Case
 from mooring.ope.contributions import Contributions
 from mooring.ope.intervals import INTERVALS
 from mooring.ope.judgment import Interval, Judgment, agreement, automatic, judge
+from mooring.ope.logs import in_blocks
 from mooring.ope.methods import chosen
 from mooring.ope.targets import Greedy
 from mooring.types import Policy
@@ -82,6 +83,7 @@ class Judge:
     sampled: bool = False
     horizon: int | None = None
     given: Float[np.ndarray, " N"] | None = None
+    block: int | None = None
     interval: str = "t"
     level: float = 0.95
     updates: int = 20_000
@@ -92,15 +94,26 @@ class Judge:
             raise unknown("interval", self.interval, BETWEEN)
 
     @cached_property
+    def logged(self) -> Dataset:
+        """The data, in blocks where those were asked for."""
+        return self.data if self.block is None else in_blocks(self.data, self.block)
+
+    @cached_property
     def behavior(self) -> Behavior:
         """The probabilities of the logged actions."""
-        return behavior_of(self.data, self.given, self.seed)
+        return behavior_of(self.logged, self.given, self.seed)
 
     def __call__(self, policy: Policy) -> Judgments:
         """Raises BadInput as `estimate` does."""
         target = policy if self.sampled else Greedy(policy)
         case = Case(
-            target, self.data, self.discount, lambda: self.behavior, self.horizon, seed=self.seed, updates=self.updates
+            target,
+            self.logged,
+            self.discount,
+            lambda: self.behavior,
+            self.horizon,
+            seed=self.seed,
+            updates=self.updates,
         )
         picked = chosen(None if self.estimators is None else tuple(self.estimators), case)
         known = Contributions.mean(case.logs.returns).by_group(case.logs.groups)
@@ -128,6 +141,7 @@ def estimate(
     sampled: bool = False,
     horizon: int | None = None,
     behavior: Float[np.ndarray, " N"] | None = None,
+    block: int | None = None,
     interval: str = "t",
     level: float = 0.95,
     updates: int = 20_000,
@@ -139,14 +153,17 @@ def estimate(
     `mooring.ope.methods.METHODS`; by default those of its DEFAULT that the data and the policy allow. `horizon` is the
     number of steps that values by tables are counted to: by default the time limit that the log shows, else for ever;
     those of fitted Q evaluation are always for ever. `behavior` gives the probability of each logged action, where the
-    column "action_log_prob" does not; else it is estimated. `interval` is "t", "studentized" or "bca", over episodes
+    column "action_log_prob" does not; else it is estimated. `block` cuts episodes into units of so many rows (see
+    `logs.in_blocks`), for a stream that goes on and on. `interval` is "t", "studentized" or "bca", over episodes
     or over the groups of a column "group". `updates` are those of fitted Q evaluation, where data are not tabular.
 
     Raises BadInput where names are unknown, an estimator does not fit the policy or the data, a probability is
     impossible, there are fewer than two episodes, or the policy carries a memory.
     """
     logged = load(data)
-    return Judge(logged, discount, estimators, sampled, horizon, behavior, interval, level, updates, seed)(policy)
+    return Judge(logged, discount, estimators, sampled, horizon, behavior, block, interval, level, updates, seed)(
+        policy
+    )
 
 
 def _described(judgment: Judgment) -> dict[str, Any]:

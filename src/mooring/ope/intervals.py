@@ -1,7 +1,7 @@
 """Intervals of off-policy estimates: each a function of `Contributions`, by name in `INTERVALS`.
 
 The units that an interval generalizes over are those of the contributions: episodes, users (`by_group`), or
-blocks of a stream that never ends (`blocks`).
+blocks of a stream that never ends (`logs.in_blocks`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from mooring.errors import BadInput
 from mooring.evaluation.statistics import Estimate
@@ -90,16 +90,6 @@ INTERVALS: dict[str, Callable[..., Estimate]] = {
     "hoeffding": hoeffding,
     "bernstein": empirical_bernstein,
 }
-
-
-def blocks(rows: int, length: int) -> Int[np.ndarray, " N"]:
-    """The block of each row of a stream: `length` rows after one another are one unit, as they depend on each other.
-
-    Raises BadInput where fewer than two whole blocks come out. The last, shorter one is joined to the one before.
-    """
-    if length < 1 or rows // length < 2:
-        raise BadInput("blocks", f"{rows} rows in blocks of {length}", "at least two blocks")
-    return np.minimum(np.arange(rows) // length, rows // length - 1)
 
 
 def standard_error(estimate: Contributions) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -57,7 +56,7 @@ class Logs:
         if not 0 <= discount <= 1:
             raise BadInput("discount", f"{discount}", "from 0 to 1")
         if data.num_episodes < 2:
-            raise BadInput(data.name, "there is one episode", "at least two", "give more, or cut it into blocks")
+            raise BadInput(data.name, "there is one episode", "at least two", "give more, or cut it by in_blocks")
         groups = groups_of(data)
         if not groups.any():
             raise BadInput(data.name, f"its {len(groups)} episodes are all of one group", "at least two groups")
@@ -175,7 +174,19 @@ class Values:
         return logs.reward + logs.discount * self.v_next - self.q
 
 
-ValueFunction = Callable[[Logs], Values]
+def in_blocks(data: Dataset, length: int) -> Dataset:
+    """The data with every episode cut into blocks of so many rows: units for a stream that goes on and on.
+
+    Rows after one another depend on each other, so a block should be much longer than that dependence lasts. A rest
+    that is shorter than a block belongs to the one before. Values are then those of the observations that blocks
+    begin with. Raises BadInput where fewer than two blocks come out.
+    """
+    within, lengths = data.column("timestep"), np.repeat(data.lengths, data.lengths)
+    ends = (within + 1) % length == 0 if length > 0 else np.zeros(len(data), bool)
+    last = data.last | (ends & (lengths - within > length))
+    if last.sum() < 2:
+        raise BadInput(data.name, f"{len(data)} rows in blocks of {length}", "at least two blocks")
+    return replace(data, last=last)
 
 
 def _checked(column: Float[np.ndarray, " N"], name: str, data: Dataset) -> Float[np.ndarray, " N"]:
