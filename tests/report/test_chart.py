@@ -106,11 +106,14 @@ def test_many_points_have_few_stops_and_the_ends_are_among_them():
     assert (rows[0][0], rows[-1][0]) == ("0", "999")
 
 
-def test_a_wide_band_does_not_flatten_its_line():
-    x = np.arange(2.0)
-    text = lines("wide", "", {"a": Line(x, x, x - 1000, x + 1000)}, {"a": 0})
-    places = [point.split(",") for point in re.search(r'polyline points="([^"]*)"', text)[1].split()]
-    assert abs(float(places[0][1]) - float(places[1][1])) > 50
+def test_a_wide_interval_does_not_flatten_its_line_but_the_range_of_what_was_seen_does():
+    x, heights = np.arange(2.0), []
+    for seen in (False, True):
+        text = lines("wide", "", {"a": Line(x, x, x - 1000, x + 1000, seen)}, {"a": 0})
+        places = [point.split(",") for point in re.search(r'polyline points="([^"]*)"', text)[1].split()]
+        heights.append(abs(float(places[0][1]) - float(places[1][1])))
+    assert heights[0] > 50
+    assert heights[1] < 1
 
 
 def test_values_over_many_magnitudes_are_on_a_logarithmic_scale():

@@ -26,12 +26,16 @@ SPAN_OF_LOGARITHM = 1000.0  # from where on positive values are shown by their l
 
 @dataclass(frozen=True)
 class Line:
-    """K points and, where they are known, the bounds of a band around them. What is not finite is a gap."""
+    """K points and, where they are known, the bounds of a band around them. What is not finite is a gap.
+
+    A band that is far wider than its line is cut, where it is an interval and not a `range` of what was seen.
+    """
 
     x: Values
     y: Values
     low: Values | None = None
     high: Values | None = None
+    range: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,9 +125,11 @@ def bars(
 
 
 def _shown(line: Line) -> Scalars:
-    """What a chart has to have room for: the line, and its band as `_near` has it."""
+    """What a chart has to have room for: the line, and its band, all of it or as `_near` has it."""
     if line.low is None or line.high is None:
         return line.y
+    if line.range:
+        return np.concatenate([line.y, line.low, line.high])
     return np.concatenate([line.y, _near(line.y, line.low, line.high)])
 
 
