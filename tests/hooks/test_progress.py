@@ -25,13 +25,14 @@ def test_plain_lines_now_and_then_and_at_the_end():
     bar, clock, text = made(terminal=False)
     for second in range(1, 101):
         clock.now = float(second)
-        bar.update("main", second * 1000, 100_000, score=None if second < 50 else second / 2)
+        score, alarm = (None if second < 50 else second / 2), ("" if second < 80 else "2 red")
+        bar.update("main", second * 1000, 100_000, score, alarm)
     bar.close()
     assert text.getvalue().splitlines() == [
         "main: 30,000 of 100,000 updates, 1,000/s, 1:10 left",
         "main: 60,000 of 100,000 updates, 1,000/s, 0:40 left, score 30.0",
-        "main: 90,000 of 100,000 updates, 1,000/s, 0:10 left, score 45.0",
-        "main: 100,000 of 100,000 updates, 1,000/s, score 50.0",
+        "main: 90,000 of 100,000 updates, 1,000/s, 0:10 left, score 45.0, values: 2 red",
+        "main: 100,000 of 100,000 updates, 1,000/s, score 50.0, values: 2 red",
     ]
 
 

@@ -7,6 +7,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mooring.cli.alarms import write_alarms
 from mooring.cli.output import write_json, write_table
 from mooring.cli.parsing import Parser, shown
 from mooring.cli.scores import write_cast_off, write_last_scores
@@ -31,6 +32,7 @@ def run(words: Sequence[str]) -> int:
     progress = [("progress", _progress(config, rows)), ("best evaluation", _best(rows))]
     write_table(("what", "value"), [*_asked(config), *progress])
     write_last_scores(config["members"], rows)
+    write_alarms(config["members"], rows)
     if "online" in config:
         write_cast_off(rows, config["online"])
     write_table(("file", "bytes>"), [(name, f"{size:,}") for name, size in _files(folder).items()])

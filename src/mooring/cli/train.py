@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mooring import registry
+from mooring.cli.alarms import write_alarms
 from mooring.cli.data import DATA_HELP
 from mooring.cli.output import write
 from mooring.cli.parsing import Parser, add_settings, given, shown
@@ -32,6 +33,7 @@ OWN = (
     Setting("env", "str | None", None, help="Gymnasium environment to evaluate in; else the data's own"),
     Setting("evaluate_every", "Count | None", 10_000, help="updates from one evaluation to the next"),
     Setting("episodes", "Count", 10, help="episodes that each policy plays in an evaluation"),
+    Setting("watch_every", "Count | None", 1000, help="updates from one look for values that run away to the next"),
     Setting("folder", "str | None", None, help="where the run is kept; else runs/ALGORITHM-DATA"),
     Setting("save_every", "Count", 10_000, help="updates from one checkpoint to the next"),
     Setting("chunk", "Count", 1000, help="updates in one go, after which metrics are logged"),
@@ -86,6 +88,7 @@ def run(words: Sequence[str]) -> int:
             env=env,
             evaluate_every=every,
             episodes=request["episodes"],
+            watch_every=request["watch_every"],
             folder=folder,
             resume=request.resume,
             save_every=request["save_every"],
@@ -96,7 +99,9 @@ def run(words: Sequence[str]) -> int:
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"go on with: {_resuming(words, folder)}") from None
     if not request.quiet:
-        write_last_scores([asdict(member) for member in trained.members], trained.rows)
+        members = [asdict(member) for member in trained.members]
+        write_last_scores(members, trained.rows)
+        write_alarms(members, trained.rows)
         write(f"next: mooring evaluate {folder}, or mooring show {folder}")
     return 0
 
