@@ -9,7 +9,10 @@ from mooring.cli.output import write
 
 
 def write_alarms(members: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]) -> None:
-    """As of the last look: for each light who has it, why (the first of them) and what to do; nothing where unwatched."""
+    """As of the last look: for each light who has it, why the first of them does, and what to do.
+
+    Nothing where nothing was watched.
+    """
     from mooring.diagnostics.light import Light, verdicts
     from mooring.population import Member
 
