@@ -49,8 +49,8 @@ def _rank(name: str) -> int:
 
 def over_seeds(steps: np.ndarray, values: np.ndarray) -> Line:
     """The mean over seeds, and a band from the lowest to the highest."""
-    ends = (values.min(axis=1), values.max(axis=1)) if values.shape[1] > 1 else (None, None)
-    return Line(steps.astype(float), values.mean(axis=1), *ends, range=True)
+    low, high = (values.min(axis=1), values.max(axis=1)) if values.shape[1] > 1 else (None, None)
+    return Line(steps.astype(float), values.mean(axis=1), low, high, range=True)
 
 
 def _metric(task: Task, colors: Mapping[str, int], stage: str, kind: str, name: str) -> str:
