@@ -126,6 +126,7 @@ def test_values_over_many_magnitudes_are_on_a_logarithmic_scale():
 def test_nothing_is_drawn_of_what_is_not_finite():
     x = np.arange(2.0)
     assert lines("none", "", {"a": Line(x, x * np.nan)}, {"a": 0}) == ""
+    assert lines("none", "", {}, {}, levels={"alarm": 1.0}) == ""
     assert bars("none", "", {"a": Bar(np.nan)}, {"a": 0}, xlabel="x") == ""
 
 

@@ -71,7 +71,7 @@ def lines(
     """
     levels, uprights = levels or {}, uprights or {}
     finite = np.concatenate([*map(_shown, series.values()), np.array(list(levels.values()))])
-    if not np.isfinite(finite).any():
+    if not series or not np.isfinite(finite).any():
         return ""
     x = np.unique(np.concatenate([line.x for line in series.values()]))
     across = Scale(float(x.min()), float(x.max()), LEFT, WIDTH - RIGHT)
@@ -107,9 +107,8 @@ def bars(
     """
     if not any(np.isfinite(bar.value) for bar in rows.values()):
         return ""
-    across = _sideways(
-        list(rows.values()), [*([0.0] if from_zero else []), *([] if reference is None else [reference])]
-    )
+    within = ([0.0] if from_zero else []) + ([] if reference is None else [reference])
+    across = _sideways(list(rows.values()), within)
     row = ROW + REMARK * any(bar.remark for bar in rows.values())
     height = TOP + row * len(rows) + BOTTOM
     drawn = "" if reference is None else _vertical("level", across.at(reference), height)
@@ -144,7 +143,7 @@ def _near(values: Scalars, lows: Scalars, highs: Scalars) -> Scalars:
 
 
 def _sideways(rows: Sequence[Bar], more: Sequence[float]) -> Scale:
-    """Has room for all values, and for intervals as `_near` has; longer ones leave the picture, without an end."""
+    """Has room for `more` and all values, and for intervals as `_near` has; longer ones leave without an end."""
     lows, highs = (np.array([getattr(bar, end) for bar in rows]) for end in ("low", "high"))
     values = np.array([*(value for bar in rows for value in (bar.value, *bar.dots)), *more])
     finite = np.concatenate([values, _near(values, lows, highs)])
