@@ -106,6 +106,12 @@ def test_many_points_have_few_stops_and_the_ends_are_among_them():
     assert (rows[0][0], rows[-1][0]) == ("0", "999")
 
 
+def test_lines_that_share_a_color_are_told_apart():
+    x = np.arange(2.0)
+    text = lines("many", "", {"a": Line(x, x), "b": Line(x, x)}, {"a": 0, "b": 7})
+    assert text.count('class="c0"') == text.count('class="c0 again"') == 2
+
+
 def test_a_wide_interval_does_not_flatten_its_line_but_the_range_of_what_was_seen_does():
     x, heights = np.arange(2.0), []
     for seen in (False, True):

@@ -77,7 +77,7 @@ def lines(
     across = Scale(float(x.min()), float(x.max()), LEFT, WIDTH - RIGHT)
     up = _upward(finite[np.isfinite(finite)])
     drawn = "".join(
-        f'<g class="c{colors[name] % COLORS}" data-series="{index}">{_line(line, across, up)}</g>\n'
+        f'<g class="{_color(colors[name])}" data-series="{index}">{_line(line, across, up)}</g>\n'
         for index, (name, line) in enumerate(series.items())
     )
     marks = "".join(_level(name, value, up) for name, value in levels.items())
@@ -269,7 +269,10 @@ def _short(name: str, most: int = 32) -> str:
 
 
 def _color(index: int | None) -> str:
-    return "gray" if index is None else f"c{index % COLORS}"
+    """Classes of page.css: where there are more lines than colors, the next ones are dashed."""
+    if index is None:
+        return "gray"
+    return f"c{index % COLORS}" + (" again" if index >= COLORS else "")
 
 
 def _legend(names: Iterable[str], colors: Mapping[str, int]) -> str:
