@@ -5,22 +5,22 @@ balances the flow: what enters a pair of state and action, at the start or from 
 discount gamma_i = gamma * continues of each row, nu' = E[nu(s', a')] and nu_0 = E[nu(s_0, a_0)], actions by the target
 policy, every method looks for the saddle of
 
-    L = (1 - gamma) E[nu_0] + E_D[w (gamma_i nu' - nu)] + its own terms,
+    L = (1 - gamma) E[nu_0] + E_D[w (gamma_i nu' - nu)] + lambda norm + its own terms,
 
 which nu makes small and w makes large (Yang et al. 2020, "Off-Policy Evaluation via the Regularized Lagrangian", arXiv
-2007.03438, eq. 10). The own terms make the game well-behaved, and leave the ratio at its saddle as it is:
+2007.03438). norm = u (1 - E_D[c w]) + u^2 / 2, which a number u makes small, charges w for a mean other than 1. The own
+terms make the game well-behaved, and leave the ratio at its saddle as it is:
 
-    DualDICE      - E_D[w^2] / 2                                Nachum et al. 2019, arXiv 1906.04733, eq. 12
-    AlgaeDICE     E_D[w r] - alpha E_D[w^2] / 2                 Nachum et al. 2019, arXiv 1912.02074, eq. 12
-    GradientDICE  E_D[nu^2] / 2 + lambda norm                   Zhang, Liu and Whiteson 2020, arXiv 2001.11113, eq. 12
-    GenDICE       E_D[w nu^2] / 4 + lambda norm, with w >= 0    Zhang et al. 2020, arXiv 2002.09072, eq. 9
-
-where norm = u (1 - E_D[c w]) + u^2 / 2, which a number u makes small, holds the ratio's mean at 1.
+    DualDICE      - E_D[w^2] / 2                                Nachum et al. 2019, arXiv 1906.04733
+    AlgaeDICE     E_D[w r] - alpha E_D[w^2] / 2                 Nachum et al. 2019, arXiv 1912.02074
+    GradientDICE  E_D[nu^2] / 2                                 Zhang, Liu and Whiteson 2020, arXiv 2001.11113
+    GenDICE       E_D[w nu^2] / 4, with w >= 0                  Zhang et al. 2020, arXiv 2002.09072
 
 Departures: signs of nu and u are such that all methods have one form; f(x) = x^2 / 2 where DualDICE and AlgaeDICE leave
-f open. Where the MDP ends, so does the flow: what is held at 1 is then the mean of c_i w_i, c_i = (1 - gamma_i) /
-(1 - gamma), as in any balanced flow; c_i is 1 where nothing ends, as published. Ratios are those of averaged weights,
-since the players of a game go around its saddle.
+f open; these two were published without the norm, which the saddle does not need and learning does. u follows the mean
+that is best for it, E_D[c w] - 1, in place of gradient steps. Where the MDP ends, so does the flow: what is held at 1
+is then the mean of c_i w_i, c_i = (1 - gamma_i) / (1 - gamma), as in any balanced flow; c_i is 1 where nothing ends, as
+published. Ratios are those of averaged weights, since the players of a game go around its saddle.
 """
 
 from __future__ import annotations
@@ -59,20 +59,22 @@ from mooring.types import (
     trained,
 )
 
+NORM_RATE = 0.1  # with which u follows the mean that makes it best; ours
+
 
 class Players(eqx.Module):
-    """The two sides' networks: `critic` (nu) and the number `norm` (u) against `ratio` (w)."""
+    """`critic` (nu) against `ratio` (w)."""
 
     critic: Any
-    norm: Float[Array, ""]
     ratio: Any
 
 
 class Agent(eqx.Module):
-    """The players, the optimizers' state, and the players' slow averages."""
+    """The players with their optimizers' states, u, and the players' slow averages."""
 
-    low: Learner  # nu and u, which make the game's value small
-    high: Learner  # w, which makes it large
+    critic: Learner
+    ratio: Learner
+    norm: Float[Array, ""]
     average: Players
     normalizer: Normalizer
 
@@ -94,12 +96,14 @@ class Dice(Algorithm):
 
     actions: ClassVar[tuple[ActionKind, ...]] = ("continuous", "discrete")
     watched: ClassVar[str] = "game"  # the metric to look at
+    summing: ClassVar[bool] = False  # whether nu sums over time: its network then tells (1 - gamma) nu
     positive: ClassVar[bool] = False  # whether the method demands ratios of at least 0
 
     target: Policy | None = None  # whose ratios are learned; without memory
     discount: Unit = 0.99  # gamma
-    critic_rate: Positive = 1e-4  # learning rate of nu; ours (the side whose terms are curved is the quicker one)
-    ratio_rate: Positive = 3e-4  # learning rate of w; ours
+    critic_rate: Positive = 1e-4  # learning rate of nu; ours
+    ratio_rate: Positive = 1e-3  # learning rate of w; ours (the side whose terms are curved is the quicker one)
+    penalty: NonNegative = 10.0  # lambda, weight of the norm; ours (published without)
     average_rate: Unit = 1e-3  # with which the averages follow; ours
     batch_size: Count = static(512)  # ours
     hidden: Widths = static((256, 256))  # ours
@@ -117,46 +121,45 @@ class Dice(Algorithm):
         critic_key, ratio_key = jax.random.split(key)
         critic = critic_of(critic_key, normalizer, self.hidden)
         ratio = critic_of(ratio_key, normalizer, self.hidden, last=biased(1.0))
-        players = Players(critic, jnp.zeros(()), ratio)
-        low = Learner.of((players.critic, players.norm), optax.adam(self.critic_rate))
-        return Agent(low, Learner.of(ratio, optax.adam(self.ratio_rate)), players, normalizer)
+        learners = Learner.of(critic, optax.adam(self.critic_rate)), Learner.of(ratio, optax.adam(self.ratio_rate))
+        return Agent(*learners, jnp.zeros(()), Players(critic, ratio), normalizer)
 
     def update(self, agent: Agent, batch: Batch, key: PRNGKey, step: Step) -> tuple[Agent, Metrics]:
         """Both sides take one step from where they are."""
 
-        def game(low: tuple[Any, Array], ratio: Any) -> tuple[Float[Array, ""], Metrics]:
-            critic, norm = low
-            return self.game(Players(critic, norm, ratio), agent.normalizer, batch, key)
+        def game(critic: Any, ratio: Any) -> tuple[Float[Array, ""], Metrics]:
+            return self.game(Players(critic, ratio), agent.norm, agent.normalizer, batch, key)
 
         def opposite(ratio: Any) -> tuple[Float[Array, ""], Metrics]:
-            value, metrics = game(agent.low.model, ratio)
+            value, metrics = game(agent.critic.model, ratio)
             return -value, metrics
 
-        low, metrics = agent.low.descend(optax.adam(self.critic_rate), lambda low: game(low, agent.high.model))
-        high, _ = agent.high.descend(optax.adam(self.ratio_rate), opposite)
-        critic, norm = low.model
-        average = track(agent.average, Players(critic, norm, high.model), self.average_rate)
-        return Agent(low, high, average, agent.normalizer), metrics
+        critic, metrics = agent.critic.descend(optax.adam(self.critic_rate), lambda nu: game(nu, agent.ratio.model))
+        ratio, _ = agent.ratio.descend(optax.adam(self.ratio_rate), opposite)
+        norm = track(agent.norm, metrics["mean"] - 1, NORM_RATE)
+        average = track(agent.average, Players(critic.model, ratio.model), self.average_rate)
+        return Agent(critic, ratio, norm, average, agent.normalizer), metrics
 
     def game(
-        self, players: Players, normalizer: Normalizer, batch: Batch, key: PRNGKey
+        self, players: Players, norm: Float[Array, ""], normalizer: Normalizer, batch: Batch, key: PRNGKey
     ) -> tuple[Float[Array, ""], Metrics]:
-        """L of a raw batch; its metrics are L, the mean ratio, and the share of the flow that is not balanced."""
+        """L of a raw batch; its metrics are L and the mean of c w."""
         policy, (start_key, next_key) = trained(self.target, "Dice.target"), jax.random.split(key)
         rows = normalizer.batch(replace(batch, extra={}))
         discount = self.discount * rows.continues
+        size = 1 / (1 - self.discount) if self.summing else 1.0
         flow = Flow(
-            start=expected(players.critic, policy, normalizer, batch["start"], start_key),
-            here=jax.vmap(players.critic)(rows.obs, rows.action),
-            onward=discount * expected(players.critic, policy, normalizer, batch.next_obs, next_key),
+            start=size * expected(players.critic, policy, normalizer, batch["start"], start_key),
+            here=size * jax.vmap(players.critic)(rows.obs, rows.action),
+            onward=size * discount * expected(players.critic, policy, normalizer, batch.next_obs, next_key),
             ratio=self.ratio(players.ratio, rows.obs, rows.action),
             reward=rows.reward,
             leaving=(1 - discount) / (1 - self.discount),
-            norm=players.norm,
+            norm=norm,
         )
         balance = (1 - self.discount) * jnp.mean(flow.start) + jnp.mean(flow.ratio * (flow.onward - flow.here))
-        value = balance + self.own_terms(flow)
-        return value, {"game": value, "ratio": jnp.mean(flow.leaving * flow.ratio)}
+        value = balance + self.penalty * normalization(flow) + self.own_terms(flow)
+        return value, {"game": value, "mean": jnp.mean(flow.leaving * flow.ratio)}
 
     def ratio(self, network: Any, obs: Float[Array, "B O"], action: Shaped[Array, "B ..."]) -> Float[Array, " B"]:
         """w of rows in the networks' units."""
@@ -184,6 +187,7 @@ class DualDICE(Dice):
     """The ratio is how much a critic's value differs from its own look-ahead, where that balances the start's value."""
 
     name: ClassVar[str] = "dual-dice"
+    summing: ClassVar[bool] = True
 
     def own_terms(self, flow: Flow) -> Float[Array, ""]:
         return -jnp.mean(flow.ratio**2) / 2
@@ -193,6 +197,7 @@ class AlgaeDICE(Dice):
     """The target's return, less how far it leaves the data, as the value of one game."""
 
     name: ClassVar[str] = "algae-dice"
+    summing: ClassVar[bool] = True
 
     alpha: Positive = 1.0  # weight of the distance to the data; ours (published for control: 0.01)
 
@@ -205,12 +210,12 @@ class GradientDICE(Dice):
 
     name: ClassVar[str] = "gradient-dice"
 
-    critic_rate: Positive = 3e-4  # ours
-    ratio_rate: Positive = 1e-4  # ours
-    penalty: NonNegative = 1.0  # lambda; ours
+    critic_rate: Positive = 1e-3  # ours
+    ratio_rate: Positive = 3e-4  # ours
+    penalty: NonNegative = 1.0  # ours
 
     def own_terms(self, flow: Flow) -> Float[Array, ""]:
-        return jnp.mean(flow.here**2) / 2 + self.penalty * normalization(flow)
+        return jnp.mean(flow.here**2) / 2
 
 
 class GenDICE(Dice):
@@ -219,14 +224,14 @@ class GenDICE(Dice):
     name: ClassVar[str] = "gen-dice"
     positive: ClassVar[bool] = True
 
-    critic_rate: Positive = 3e-4  # ours
-    ratio_rate: Positive = 1e-4  # ours
-    penalty: NonNegative = 1.0  # lambda; ours
+    critic_rate: Positive = 1e-3  # ours
+    ratio_rate: Positive = 3e-4  # ours
+    penalty: NonNegative = 1.0  # ours
 
     def own_terms(self, flow: Flow) -> Float[Array, ""]:
-        return jnp.mean(flow.ratio * flow.here**2) / 4 + self.penalty * normalization(flow)
+        return jnp.mean(flow.ratio * flow.here**2) / 4
 
 
 def normalization(flow: Flow) -> Float[Array, ""]:
-    """GenDICE, eq. 9: u (1 - E[c w]) + u^2 / 2; at its least -(1 - E[c w])^2 / 2, which charges w for its mean."""
+    """u (1 - E[c w]) + u^2 / 2; at its least -(1 - E[c w])^2 / 2, which charges w for its mean (GenDICE)."""
     return flow.norm * (1 - jnp.mean(flow.leaving * flow.ratio)) + flow.norm**2 / 2

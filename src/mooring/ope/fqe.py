@@ -107,7 +107,7 @@ class FQE(Algorithm):
 
 
 def critic_loss(critic: Any, rows: Batch, target_q: Float[Array, " B"]) -> Loss:
-    """Algorithm 3, line 4: the mean square of Q(s, a) - (r + gamma E[Q_before(s', a')])."""
+    """Algorithm 3: the mean square of Q(s, a) - (r + gamma E[Q_before(s', a')])."""
     q = jax.vmap(critic)(rows.obs, rows.action)
     loss = jnp.mean((q - target_q) ** 2)
     return loss, {"critic_loss": loss, "q": jnp.mean(q)}

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from mooring.data.dataset import Dataset
 from mooring.errors import BadInput
 from mooring.ope.contributions import Contributions, ratio
-from mooring.ope.dice import Dice, DualDICE
+from mooring.ope.dice import Dice, GenDICE
 from mooring.ope.fqe import size_of_values
 from mooring.ope.logs import Logs, Table
 from mooring.ope.sr_dice import SRDICE
@@ -60,7 +60,7 @@ def density_ratios(
 ) -> Ratios:
     """The ratios of all rows of the data, by `members` learners of the method that make `steps` updates each.
 
-    Of `method` (by default DualDICE), all settings but the policy and the discount are used. Raises BadInput where the
+    Of `method` (by default GenDICE), all settings but the policy and the discount are used. Raises BadInput where the
     policy carries a memory, where there are fewer than two episodes, and where the discount is 1.
     """
     check_memoryless(policy)
@@ -68,7 +68,7 @@ def density_ratios(
     if discount == 1:
         raise BadInput("discount", "1", "below 1, for the target policy's discounted occupancy")
     seen = data.with_reward(scale=1 / size_of_values(logs)[0])
-    algorithm = replace(method or DualDICE(), target=policy, discount=discount)
+    algorithm = replace(method or GenDICE(), target=policy, discount=discount)
     run = train(algorithm, seen, steps, seeds=range(seed, seed + members), chunk=max(1, steps // 20))
     each = algorithm.row_ratios(run, seen)
     mean = (each * (1 - discount * data.continues)).mean(1) / (1 - discount)

@@ -149,7 +149,7 @@ class FeatureLearner(Algorithm):
 
 
 def feature_loss(model: Decoders, rows: Batch) -> Loss:
-    """Section 4.2: mean square errors of next observation, action and (times 0.1) reward, told from phi(s, a)."""
+    """Mean square errors of next observation, action and (times 0.1) reward, told from phi(s, a)."""
     phi = jax.vmap(model.features)(rows.obs, rows.action)
     told = (jax.vmap(net)(phi) for net in (model.next_obs, model.action, model.reward))
     true = (rows.next_obs, jax.vmap(model.features.vector)(rows.action), rows.reward[:, None])
@@ -238,7 +238,7 @@ def _start(agent: Agent, policy: Policy, obs: PyTree, key: PRNGKey) -> Float[Arr
 
 
 def successor_loss(successors: Successors, rows: Batch, told: Float[Array, "B K"]) -> Loss:
-    """Section 4.1: the mean square of psi(s, a) - (phi(s, a) + gamma E[psi_target(s', a')])."""
+    """The mean square of psi(s, a) - (phi(s, a) + gamma E[psi_target(s', a')])."""
     loss = jnp.mean((jax.vmap(successors)(rows.obs, rows.action) - told) ** 2)
     return loss, {"successor_loss": loss}
 
@@ -246,7 +246,7 @@ def successor_loss(successors: Successors, rows: Batch, told: Float[Array, "B K"
 def linear_ratio(
     phi: Float[np.ndarray, "N K"], start: Float[np.ndarray, "E K"], discount: float, ridge: float
 ) -> Float[np.ndarray, " N"]:
-    """w = phi^T b with b where E_D[(phi^T b)^2] / 2 - (1 - gamma) E[psi_0^T b] is least (section 4.3), and its ridge.
+    """w = phi^T b with b where E_D[(phi^T b)^2] / 2 - (1 - gamma) E[psi_0^T b] is least, but for the ridge.
 
     The gradient is 0 where E_D[phi phi^T] b = (1 - gamma) E[psi_0].
     """
