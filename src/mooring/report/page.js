@@ -41,10 +41,11 @@ function liven(chart) {
     cross.setAttribute("transform", along === "x" ? `translate(${stops[current]} 0)` : `translate(0 ${stops[current]})`);
     chart.classList.add("telling");
     tip.hidden = false;
-    const place = (stops[current] / (along === "x" ? box.width : box.height)) * (along === "x" ? size.width : size.height);
+    const beside = along === "x" && tip.offsetWidth < size.width / 2;
+    const place = (stops[current] / box.width) * size.width;
     const left = place > size.width / 2 ? place - tip.offsetWidth - 10 : place + 10;
-    tip.style.left = `${clamp(along === "x" ? left : 10, 0, size.width - tip.offsetWidth)}px`;
-    tip.style.top = along === "x" ? "10px" : `${size.height + 4}px`;
+    tip.style.left = beside ? `${left}px` : "0px";
+    tip.style.top = beside ? "10px" : `${size.height + 4}px`;
   };
 
   const nearest = (event) => {
