@@ -26,6 +26,7 @@ from mooring.hooks.progress import Progress
 from mooring.hooks.watch import Watch
 from mooring.population import Member, members, varied
 from mooring.runs import MAIN, RunFolder, describe_algorithm, describe_data, versions
+from mooring.sharding import on_all, spread
 from mooring.types import Algorithm, Discrete, Policy, Source, Spec
 
 
@@ -276,7 +277,8 @@ class Trainer:
         keys = loop.keys_of([member.seed for member in self.population], salt=crc32(stage.encode()))
         start = partial(first, algorithms, source, self.spec, keys)
         saved = self.folder.load_run(stage, jax.eval_shape(start)) if self.folder else None
-        run = saved or start()
+        run = spread(saved or start(), len(self.population))
+        algorithms, source = spread(algorithms, len(self.population)), on_all(source, len(self.population))
         step = int(run.step)
         if step > steps:
             raise BadInput(f"stage {stage}", f"has made {step} updates already", f"at most {steps}")
