@@ -48,7 +48,7 @@ class Known(NamedTuple):
     data: Dataset
     policy: Table
     q: np.ndarray  # (S, A)
-    ratio: np.ndarray  # d_pi / d_D of each row
+    ratio: np.ndarray  # d_pi / d_D of each row, of a process that starts anew where it ends
     value: float  # of a first observation
 
 
@@ -77,7 +77,8 @@ def known(states: int = 4, actions: int = 2, seed: int = 0) -> Known:
     pairs = np.bincount(s * actions + a, minlength=size) / len(s)
     first = (pairs.reshape(states, actions).sum(1)[:, None] * pi).ravel()
     q = np.linalg.solve(np.eye(size) - moves, reward.ravel())
-    occupancy = np.linalg.solve(np.eye(size) - moves.T, (1 - GAMMA) * first)
+    anew = GAMMA * ends.mean(2).reshape(size, 1) * first
+    occupancy = np.linalg.solve(np.eye(size) - (moves + anew).T, (1 - GAMMA) * first)
     policy = Table(jnp.log(jnp.asarray(pi, jnp.float32)))
     return Known(data, policy, q.reshape(states, actions), (occupancy / pairs)[s * actions + a], float(first @ q))
 

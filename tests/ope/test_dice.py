@@ -49,7 +49,7 @@ def test_ratios_of_exact_counts_are_the_true_ones(kind: type[Dice]) -> None:
     value = by_ratio(Logs.of(problem.data, GAMMA), ratios[:, None]).value
     assert value == pytest.approx(problem.value, abs=2e-3)
     if kind is AlgaeDICE:  # the value of its game: the return less alpha times the distance to the data
-        game = (1 - GAMMA) * problem.value - (problem.ratio**2).mean() / 2
+        game = (problem.ratio * problem.data.reward - problem.ratio**2 / 2).mean()
         assert run.rows[-1]["game"][0] == pytest.approx(game, abs=1e-3)
 
 
@@ -98,10 +98,11 @@ def test_the_games_are_those_of_the_papers() -> None:
     v, discount = (pi * nu).sum(1), GAMMA * data.continues.astype(np.float64)
     here, at, reward = nu[data.obs, data.action], w[data.obs, data.action], data.reward.astype(np.float64)
     soft = np.log1p(np.exp(at))
-    onward, start = discount * v[data.next_obs], (1 - GAMMA) * v[data.obs].mean()
+    anew = v[data.obs].mean()
+    onward, start = discount * v[data.next_obs] + (GAMMA - discount) * anew, (1 - GAMMA) * anew
 
     def norm(w: np.ndarray) -> Any:
-        return 0.7 * (u * (1 - (w * (1 - discount) / (1 - GAMMA)).mean()) + u**2 / 2)
+        return 0.7 * (u * (1 - w.mean()) + u**2 / 2)
 
     shared: Any = {"target": problem.policy, "discount": GAMMA, "hidden": (), "penalty": 0.7}
     expected = [
@@ -154,7 +155,7 @@ def test_continuous_actions_with_a_known_value(name: str) -> None:
     found = density_ratios(problem.data, problem.policy, 0.9, method=CONTINUOUS[name], steps=2500)
     estimate = by_ratio(logs, found.ratio)
     behavior = float(logs.returns.mean())
-    assert estimate.value == pytest.approx(problem.value, abs=0.3 * (problem.value - behavior))
+    assert abs(estimate.value - problem.value) < 0.4 * (problem.value - behavior)
     interval = student_t(estimate)
     assert interval.low < estimate.value < interval.high
 

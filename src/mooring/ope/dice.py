@@ -1,14 +1,14 @@
 """The DICE family: how much more often than the log the target policy is in each logged row, by two networks' game.
 
 The ratio w(s, a) = d_pi(s, a) / d_D(s, a), where d_pi is the target's discounted occupancy, times (1 - gamma), is what
-balances the flow: what enters a pair of state and action, at the start or from another pair, also leaves it. With the
-discount gamma_i = gamma * continues of each row, nu' = E[nu(s', a')] and nu_0 = E[nu(s_0, a_0)], actions by the target
-policy, every method looks for the saddle of
+balances the flow: what enters a pair of state and action, at the start or from another pair, also leaves it. Where the
+MDP ends, the flow goes on at a new start, so it never runs dry and w has mean 1. With nu_0 = E[nu(s_0, a_0)] and
+nu' = continues E[nu(s', a')] + (1 - continues) nu_0, actions by the target policy, every method looks for the saddle of
 
-    L = (1 - gamma) E[nu_0] + E_D[w (gamma_i nu' - nu)] + lambda norm + its own terms,
+    L = (1 - gamma) E[nu_0] + E_D[w (gamma nu' - nu)] + lambda norm + its own terms,
 
 which nu makes small and w makes large (Yang et al. 2020, "Off-Policy Evaluation via the Regularized Lagrangian", arXiv
-2007.03438). norm = u (1 - E_D[c w]) + u^2 / 2, which a number u makes small, charges w for a mean other than 1. The own
+2007.03438). norm = u (1 - E_D[w]) + u^2 / 2, which a number u makes small, charges w for a mean other than 1. The own
 terms make the game well-behaved, and leave the ratio at its saddle as it is:
 
     DualDICE      - E_D[w^2] / 2                                Nachum et al. 2019, arXiv 1906.04733
@@ -18,9 +18,8 @@ terms make the game well-behaved, and leave the ratio at its saddle as it is:
 
 Departures: signs of nu and u are such that all methods have one form; f(x) = x^2 / 2 where DualDICE and AlgaeDICE leave
 f open; these two were published without the norm, which the saddle does not need and learning does. u follows the mean
-that is best for it, E_D[c w] - 1, in place of gradient steps. Where the MDP ends, so does the flow: what is held at 1
-is then the mean of c_i w_i, c_i = (1 - gamma_i) / (1 - gamma), as in any balanced flow; c_i is 1 where nothing ends, as
-published. Ratios are those of averaged weights, since the players of a game go around its saddle.
+that is best for it, E_D[w] - 1, in place of gradient steps. Ratios are those of averaged weights, since the players of
+a game go around its saddle. New starts are ours; the papers' processes never end.
 """
 
 from __future__ import annotations
@@ -84,10 +83,9 @@ class Flow(NamedTuple):
 
     start: Float[Array, " B"]  # nu_0, of as many first observations
     here: Float[Array, " B"]  # nu
-    onward: Float[Array, " B"]  # gamma_i nu'
+    onward: Float[Array, " B"]  # gamma nu'
     ratio: Float[Array, " B"]  # w
     reward: Float[Array, " B"]
-    leaving: Float[Array, " B"]  # c
     norm: Float[Array, ""]  # u
 
 
@@ -143,23 +141,23 @@ class Dice(Algorithm):
     def game(
         self, players: Players, norm: Float[Array, ""], normalizer: Normalizer, batch: Batch, key: PRNGKey
     ) -> tuple[Float[Array, ""], Metrics]:
-        """L of a raw batch; its metrics are L and the mean of c w."""
+        """L of a raw batch; its metrics are L and the mean of w."""
         policy, (start_key, next_key) = trained(self.target, "Dice.target"), jax.random.split(key)
         rows = normalizer.batch(replace(batch, extra={}))
-        discount = self.discount * rows.continues
         size = 1 / (1 - self.discount) if self.summing else 1.0
+        start = size * expected(players.critic, policy, normalizer, batch["start"], start_key)
+        after = size * expected(players.critic, policy, normalizer, batch.next_obs, next_key)
         flow = Flow(
-            start=size * expected(players.critic, policy, normalizer, batch["start"], start_key),
+            start=start,
             here=size * jax.vmap(players.critic)(rows.obs, rows.action),
-            onward=size * discount * expected(players.critic, policy, normalizer, batch.next_obs, next_key),
+            onward=self.discount * (rows.continues * after + (1 - rows.continues) * jnp.mean(start)),
             ratio=self.ratio(players.ratio, rows.obs, rows.action),
             reward=rows.reward,
-            leaving=(1 - discount) / (1 - self.discount),
             norm=norm,
         )
         balance = (1 - self.discount) * jnp.mean(flow.start) + jnp.mean(flow.ratio * (flow.onward - flow.here))
         value = balance + self.penalty * normalization(flow) + self.own_terms(flow)
-        return value, {"game": value, "mean": jnp.mean(flow.leaving * flow.ratio)}
+        return value, {"game": value, "mean": jnp.mean(flow.ratio)}
 
     def ratio(self, network: Any, obs: Float[Array, "B O"], action: Shaped[Array, "B ..."]) -> Float[Array, " B"]:
         """w of rows in the networks' units."""
@@ -233,5 +231,5 @@ class GenDICE(Dice):
 
 
 def normalization(flow: Flow) -> Float[Array, ""]:
-    """u (1 - E[c w]) + u^2 / 2; at its least -(1 - E[c w])^2 / 2, which charges w for its mean (GenDICE)."""
-    return flow.norm * (1 - jnp.mean(flow.leaving * flow.ratio)) + flow.norm**2 / 2
+    """u (1 - E[w]) + u^2 / 2; at its least -(1 - E[w])^2 / 2, which charges w for its mean (GenDICE)."""
+    return flow.norm * (1 - jnp.mean(flow.ratio)) + flow.norm**2 / 2

@@ -24,9 +24,10 @@ UNBALANCED = 0.1  # how far from 1 the ratios' mean may be
 
 @dataclass(frozen=True, eq=False)
 class Ratios:
-    """d_pi / d_D of each row, as `by_ratio` takes it, averaged over members; and what tells how far to trust it.
+    """d_pi / d_D of each row, averaged over members; and what tells how far to trust it.
 
-    `mean` is each member's mean of c w (see `dice`), which is 1 where the flow is balanced. `curve` is each member's
+    d_pi is the discounted occupancy of a process that starts anew where the MDP ends (see `dice`). `mean` is each
+    member's mean ratio, which is 1 where the flow is balanced. `curve` is each member's
     main metric as it learned. `warnings` are sentences for the user; none where nothing is suspicious.
     """
 
@@ -39,9 +40,9 @@ class Ratios:
 def by_ratio(logs: Logs, weight: Table) -> Contributions:
     """sum w r / sum w (1 - discount), both over all rows: the value of a first observation.
 
-    Where the flow of the target policy is balanced, E_D[w (1 - discount)] is 1 - gamma whatever the logs are: so this
-    is E_D[w r] / (1 - gamma), self-normalized; where no episode ends it is sum w r / sum w / (1 - gamma). Intervals
-    take the ratios as given.
+    Where no episode ends it is sum w r / sum w / (1 - gamma). Else, with X the expected discount at an episode's end, a
+    process that starts anew is worth V / (1 - X), and leaves (1 - gamma) / (1 - X) of its flow in the mean of w (1 -
+    discount): the quotient is V again. Intervals take the ratios as given.
     """
     gained = (weight * logs.reward).sum(1)
     left = np.where(logs.present, weight * (1 - logs.discount), 0).sum(1)
@@ -71,7 +72,7 @@ def density_ratios(
     algorithm = replace(method or GenDICE(), target=policy, discount=discount)
     run = train(algorithm, seen, steps, seeds=range(seed, seed + members), chunk=max(1, steps // 20))
     each = algorithm.row_ratios(run, seen)
-    mean = (each * (1 - discount * data.continues)).mean(1) / (1 - discount)
+    mean = each.mean(1)
     curve = np.array([row[algorithm.watched] for row in run.rows if row["stage"] == "main"])
     return Ratios(logs.of_rows(each.mean(0)), mean, curve, tuple(suspicions(each, mean)))
 

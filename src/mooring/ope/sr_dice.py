@@ -7,7 +7,7 @@ Three things are learned, one after the other: features phi(s, a) that tell what
 sums psi under the target policy, and the ratio w = phi^T b.
 
 Departures: the last step is solved exactly, in place of gradient steps; features of discrete actions see them one-hot;
-psi sees the discount of each row, so that episodes may end.
+where the MDP ends, psi goes on at a new start (see `dice`).
 """
 
 from __future__ import annotations
@@ -201,10 +201,11 @@ class SRDICE(Algorithm):
 
     def update(self, agent: Agent, batch: Batch, key: PRNGKey, step: Step) -> tuple[Agent, Metrics]:
         policy, features = trained(self.target, "SRDICE.target"), trained(self.features, "SRDICE.features")
-        rows = agent.normalizer.batch(replace(batch, extra={}))
-        after = expected(agent.target, policy, agent.normalizer, batch.next_obs, key)
-        phi = jax.vmap(features)(rows.obs, rows.action)
-        told = phi + self.discount * rows.continues[:, None] * after
+        rows, (next_key, start_key) = agent.normalizer.batch(replace(batch, extra={})), jax.random.split(key)
+        after = expected(agent.target, policy, agent.normalizer, batch.next_obs, next_key)
+        start = expected(agent.target, policy, agent.normalizer, batch["start"], start_key)
+        phi, on = jax.vmap(features)(rows.obs, rows.action), rows.continues[:, None]
+        told = phi + self.discount * (on * after + (1 - on) * jnp.mean(start, axis=0)[None])
         successors, metrics = agent.successors.descend(
             optax.adam(self.learning_rate), lambda psi: successor_loss(psi, rows, told)
         )
