@@ -32,5 +32,5 @@ def _placed(tree: Any, members: int, leads: Any) -> Any:
     if count == 1:
         return tree
     mesh = Mesh(np.array(jax.local_devices()[:count]), ("member",))
-    shared, whole = (NamedSharding(mesh, spec) for spec in (PartitionSpec("member"), PartitionSpec()))
+    shared, whole = (NamedSharding(mesh, PartitionSpec(*axes)) for axes in (("member",), ()))  # type: ignore[no-untyped-call]
     return jax.tree.map(lambda leaf: jax.device_put(leaf, shared if leads(leaf) else whole), tree)
