@@ -12,6 +12,7 @@ from jaxtyping import Float
 from mooring.data.dataset import Dataset
 from mooring.data.spaces import Discrete
 from mooring.ope.behavior import Behavior
+from mooring.ope.cross_fitting import cross_fitted_values
 from mooring.ope.fqe import Fitted, fitted_q
 from mooring.ope.judgment import ENOUGH
 from mooring.ope.logs import Logs, Values
@@ -25,6 +26,7 @@ LARGEST_TABLE = 200_000
 """Pairs of state and action up to which discrete data are judged by tables."""
 MISSING = 0.05  # of the target's occupancy without rows, above which values are no evidence; ours
 STRANGE = 0.5  # of observations with an unfamiliar action, above which values are no evidence; ours
+FEW = 10  # rows of each pair of state and action, below which values in doubly robust estimates are cross-fitted; ours
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,3 +111,11 @@ class Case:
         strange = 0.0 if isinstance(self.data.action_space, Discrete) else unfamiliar(self.policy, self.data, self.seed)
         faults = (f"in {strange:.0%} of observations the target does what was hardly ever done there",)
         return Valued(fitted.values, faults if strange > STRANGE else (), fitted.warnings, fitted)
+
+    @cached_property
+    def crossed(self) -> Values:
+        """The values for doubly robust estimates: from other episodes, where tables have few rows of each pair."""
+        values = self.valued.values
+        if not self.is_tabular or len(self.data) >= FEW * np.count_nonzero(self.model.counts):
+            return values
+        return replace(cross_fitted_values(self.model.tabular, seed=self.seed), influence=values.influence)

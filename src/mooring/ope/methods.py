@@ -65,7 +65,7 @@ def _weights(estimator: Callable[[Logs], Contributions], about: str) -> Method:
 
 def _both(estimator: Callable[[Logs, Values], Contributions], about: str) -> Method:
     def estimate(case: Case) -> Evidence:
-        found = estimator(case.weighed, case.valued.values)
+        found = estimator(case.weighed, case.crossed)
         return Evidence(found, case.weight_faults, (*case.behavior().warnings, *case.valued.warnings))
 
     return Method(about, ("weights", "values"), estimate)
