@@ -35,7 +35,7 @@ from mooring.normalizer import Normalizer
 from mooring.ope.episodes import Episodes
 from mooring.ope.expectations import averaged, critic_of, expected, in_parts
 from mooring.ope.logs import Logs, Values
-from mooring.ope.targets import check_memoryless
+from mooring.ope.targets import check_fits, check_memoryless
 from mooring.settings import Count, Positive, Real, Unit, Widths
 from mooring.training import train
 from mooring.types import (
@@ -154,6 +154,7 @@ def fitted_q(
     fewer than two episodes, and where settings do not fit.
     """
     check_memoryless(policy)
+    check_fits(policy, data)
     logs = Logs.of(data, discount)
     size, mean = size_of_values(logs)
     seen = data.with_reward(scale=1 / size)

@@ -30,7 +30,7 @@ from mooring.ope.contributions import Contributions
 from mooring.ope.episodes import Episodes
 from mooring.ope.fqe import of_members, resampled_means
 from mooring.ope.logs import Logs
-from mooring.ope.targets import check_memoryless
+from mooring.ope.targets import check_fits, check_memoryless
 from mooring.settings import Count
 from mooring.training import train
 from mooring.types import Policy, PRNGKey, static
@@ -98,9 +98,10 @@ def imagined_values(
     Raises BadInput where observations are not one vector or actions are discrete.
     """
     check_memoryless(policy)
-    Logs.of(data, discount)  # checks both
+    Logs.of(data, discount)  # refuses a single episode, and discounts outside 0 .. 1
     if isinstance(data.obs, dict) or data.obs.ndim != 2:
         raise BadInput(data.name, "observations are not vectors of numbers", "such", "judge by fitted Q evaluation")
+    check_fits(policy, data)
     horizon = horizon or (math.ceil(math.log(REST) / math.log(discount)) if 0 < discount < 1 else data.horizon)
     learner = learner or Model()
     source = Episodes.of(data, resampled=True, columns=learner.columns)

@@ -15,7 +15,7 @@ from mooring.ope.dice import Dice, GenDICE
 from mooring.ope.fqe import size_of_values
 from mooring.ope.logs import Logs, Table
 from mooring.ope.sr_dice import SRDICE
-from mooring.ope.targets import check_memoryless
+from mooring.ope.targets import check_fits, check_memoryless
 from mooring.training import train
 from mooring.types import Policy
 
@@ -65,6 +65,7 @@ def density_ratios(
     policy carries a memory, where there are fewer than two episodes, and where the discount is 1.
     """
     check_memoryless(policy)
+    check_fits(policy, data)
     logs = Logs.of(data, discount)
     if discount == 1:
         raise BadInput("discount", "1", "below 1, for the target policy's discounted occupancy")
