@@ -30,6 +30,7 @@ def test_every_kind_is_read_as_it_reads_itself(critic, action, q):
     np.testing.assert_allclose(read(critic, OBS, action).value(), q(critic), rtol=1e-5)
 
 
+@pytest.mark.every
 @pytest.mark.parametrize("entry", registry.entries(), ids=lambda entry: entry.class_name)
 def test_critics_of_all_algorithms(entry):
     algorithm = small(entry.name, entry.actions[0])

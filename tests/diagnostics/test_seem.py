@@ -18,13 +18,15 @@ def linear(weight=0.5, bias=0.0):
     return MLP((Linear(jnp.full((1, 1), weight), jnp.full(1, bias)),), (), jax.nn.relu)
 
 
+@jax.jit
 def gradients(net, x):
-    return jax.vmap(lambda x: output_gradient(net, x[None], ONE))(jnp.asarray(x, jnp.float32))
+    return jax.vmap(lambda x: output_gradient(net, x[None], ONE))(x.astype(jnp.float32))
 
 
 def matrix(x, after, continues=None):
     goes_on = jnp.ones(len(x)) if continues is None else jnp.asarray(continues)
-    return np.asarray(feedback(gradients(linear(), x), gradients(linear(), after), DISCOUNT, goes_on))
+    now, then = (gradients(linear(), jnp.asarray(each)) for each in (x, after))
+    return np.asarray(feedback(now, then, DISCOUNT, goes_on))
 
 
 @pytest.mark.parametrize(
@@ -58,7 +60,7 @@ def test_what_is_not_finite_is_infinite():
 def test_errors_of_a_linear_critic_move_as_the_matrix_says(after):
     """u <- (I + eta A) u by gradient steps on the squared error of a fixed target, and so they grow or fade."""
     x, after, rewards = np.array([1.0, -0.5, 0.3]), np.asarray(after), np.array([1.0, 0.0, -1.0])
-    a, scale = matrix(x, after), float(jnp.mean(squared_norms(gradients(linear(), x))))
+    a, scale = matrix(x, after), float(jnp.mean(squared_norms(gradients(linear(), jnp.asarray(x)))))
 
     def error(weight, bias):
         return weight * x + bias - rewards - DISCOUNT * (weight * after + bias)
