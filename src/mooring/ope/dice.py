@@ -58,6 +58,7 @@ from mooring.types import (
     trained,
 )
 
+FIRST = 0.5413  # softplus of it is 1
 NORM_RATE = 0.1  # with which u follows the mean that makes it best; ours
 
 
@@ -118,7 +119,7 @@ class Dice(Algorithm):
         normalizer = Normalizer(spec, self.standardize)
         critic_key, ratio_key = jax.random.split(key)
         critic = critic_of(critic_key, normalizer, self.hidden)
-        ratio = critic_of(ratio_key, normalizer, self.hidden, last=biased(1.0))
+        ratio = critic_of(ratio_key, normalizer, self.hidden, last=biased(FIRST if self.positive else 1.0))
         learners = Learner.of(critic, optax.adam(self.critic_rate)), Learner.of(ratio, optax.adam(self.ratio_rate))
         return Agent(*learners, jnp.zeros(()), Players(critic, ratio), normalizer)
 
