@@ -110,11 +110,13 @@ def test_values_that_run_away_turn_the_light_red_in_time_and_in_their_member_alo
     reward = np.where(np.arange(rows) == 0, 1.0, 0.2)
     doubling = Dataset.build(obs=obs, next_obs=2 * obs, action=np.arange(rows) % 2, reward=reward, **columns)
     agent = DQN(hidden=(8,), batch_size=16, learning_rate=1e-2, target_period=10)
-    found = looks(watched(agent, doubling, 1000, 50, sweep={"discount": [0.3, 0.99]}))
+    found = looks(watched(agent, doubling, 1000, 50, sweep={"discount": [0.3, 0.99, 1.0]}))
     lights, over = (np.array([row[name] for row in found]) for name in ("light", "q"))
     over = over > np.array([row["bound"] for row in found])
     assert not over[:, 0].any()
     assert (lights[:, 0] == Light.GREEN).all()
     assert over[-1, 1]
+    assert np.isinf(found[-1]["bound"][2])
+    assert lights[-1, 2] == Light.RED
     assert all(gap >= 0 for row in found for gap in row["gap"])  # of the greedy action, over the data's
     assert np.argmax(lights[:, 1] == Light.RED) + 2 <= np.argmax(over[:, 1])  # at least 100 updates ahead

@@ -34,14 +34,16 @@ class Watch(Hook):
 
     def __init__(self, every: int, data: Dataset) -> None:
         self.every = every
-        chosen = np.sort(np.random.default_rng(0).permutation(len(data))[:ROWS])
+        chosen = np.sort(np.random.default_rng(0).choice(len(data), min(ROWS, len(data)), replace=False))
         self.rows = Batch(*jax.tree.map(lambda column: jnp.asarray(column[chosen]), on_host(data)))
-        self.largest_reward = float(np.abs(data.reward_scale * data.reward + data.reward_shift).max()) or 1.0
+        ends = np.array([data.reward.min(), data.reward.max()])  # makes no array as long as the data
+        self.largest_reward = float(np.abs(data.reward_scale * ends + data.reward_shift).max()) or 1.0
 
     def __call__(self, session: Session) -> None:
         if not hasattr(session.algorithms, "discount") or not _has_critics(session.run.agent):
             return
-        values = self._look(session)
+        with np.errstate(all="ignore"):  # what is infinite is so in its row; a discount of 1 has no bound
+            values = self._look(session)
         row = {"kind": "watch"} | {name: value.tolist() for name, value in values.items()}
         lights = [verdict.light for verdict in verdicts([*session.rows, row], len(session.members))]
         session.log("watch", session.step, values | {"light": np.asarray(lights)})
