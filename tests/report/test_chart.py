@@ -163,6 +163,16 @@ def test_an_interval_that_is_far_too_long_leaves_the_picture_without_an_end():
     assert "2 [1.8, 1,000,000]" in text
 
 
+def test_an_estimate_that_is_far_from_all_others_is_an_arrow_at_the_edge():
+    rows = {"a": Bar(-32.0, -33.0, -31.0), "b": Bar(-1362.0, -3890.0, 1165.0), "c": Bar(-15.0, -18.0, -12.0)}
+    text = bars("far", "", rows, {}, xlabel="x", reference=-32.0, from_zero=False)
+    assert text.count('class="beyond"') == 1
+    assert text.count('class="whisker"') == 2
+    first, second = (float(x) for x in re.findall(r'<circle cx="([^"]*)"', text))
+    assert second - first > 100
+    assert "-1,362 [-3,890, 1,165]" in text
+
+
 def test_bars_begin_at_zero():
     text = bars("bars", "", {"a": Bar(-2.0), "b": Bar(2.0)}, {"a": 0, "b": 1}, xlabel="x")
     (left, width), (start, same) = re.findall(r'<rect x="([\d.]+)" y="\d+" width="([\d.]+)"', text)

@@ -21,6 +21,7 @@ LEFT, RIGHT, TOP, BOTTOM = 52, 8, 12, 42
 ROW, REMARK = 38, 15  # heights of an estimate, and of what is remarked on it
 COLORS = 7
 MOST_STOPS = 60
+FAR = 10.0  # median distances from the median, beyond which an estimate is an arrow at the edge
 SPAN_OF_LOGARITHM = 1000.0  # from where on positive values are shown by their logarithm
 
 
@@ -108,7 +109,7 @@ def bars(
     if not any(np.isfinite(bar.value) for bar in rows.values()):
         return ""
     within = ([0.0] if from_zero else []) + ([] if reference is None else [reference])
-    across = _sideways(list(rows.values()), within)
+    across = _sideways(_typical(rows.values()) if not from_zero else list(rows.values()), within)
     row = ROW + REMARK * any(bar.remark for bar in rows.values())
     height = TOP + row * len(rows) + BOTTOM
     drawn = "" if reference is None else _vertical("level", across.at(reference), height)
@@ -150,6 +151,14 @@ def _sideways(rows: Sequence[Bar], more: Sequence[float]) -> Scale:
     finite = finite[np.isfinite(finite)]
     room = 0.03 * float(finite.max() - finite.min())
     return Scale(float(finite.min()) - room, float(finite.max()) + room, 8, WIDTH - RIGHT)
+
+
+def _typical(rows: Iterable[Bar]) -> list[Bar]:
+    """Without estimates that lie so far from all others that nothing could be told of these."""
+    known = [bar for bar in rows if np.isfinite(bar.value)]
+    far = np.abs(np.array([bar.value for bar in known]) - np.median([bar.value for bar in known]))
+    most = FAR * float(np.median(far)) or np.inf
+    return [bar for bar, distance in zip(known, far, strict=True) if distance <= most]
 
 
 def _upward(finite: Values) -> Scale:
@@ -250,6 +259,9 @@ def _bar(bar: Bar, middle: int, across: Scale, from_zero: bool) -> str:
     if not np.isfinite(bar.value):
         return ""
     value = across.at(bar.value)
+    if not across.low <= bar.value <= across.high:
+        tip = 8 if bar.value > across.high else -8
+        return f'<path class="beyond" d="M{value:.1f} {middle}l{-tip} -6v12z"/>'
     drawn = f'<circle cx="{value:.1f}" cy="{middle}" r="5"/>'
     if from_zero:
         zero = across.at(0.0)

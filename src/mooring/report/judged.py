@@ -43,7 +43,7 @@ def _drawn(name: str, found: Mapping[str, Any]) -> str:
     words = f"{found['agreement'].capitalize()}. Discount {found['discount']:g}, on {found['data']}."
     chart = bars(
         f"{name}: {found['verdict']}",
-        f"{words} The dashed line is the behavior policy's value.",
+        f"{words} The dashed line is the behavior policy's value; arrows lie beyond the picture.",
         rows,
         {each["name"]: 0 for each in listed},
         xlabel="value from logs alone, 95 % intervals",
