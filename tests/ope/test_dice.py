@@ -39,7 +39,9 @@ def learned(problem: Known, method: Any, steps: int) -> Trained:
 every = partial(pytest.param, marks=pytest.mark.every)
 
 
-@pytest.mark.parametrize("kind", [DualDICE, GenDICE, every(AlgaeDICE), every(GradientDICE)], ids=lambda kind: kind.name)
+@pytest.mark.parametrize(
+    "kind", [GenDICE, every(DualDICE), every(AlgaeDICE), every(GradientDICE)], ids=lambda kind: kind.name
+)
 def test_ratios_of_exact_counts_are_the_true_ones(kind: type[Dice]) -> None:
     problem = known()
     method = kind(hidden=(), average_rate=0.003, **SETTINGS[kind])  # type: ignore[arg-type]
@@ -148,7 +150,8 @@ CONTINUOUS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("name", ["dual", every("algae"), every("gradient"), every("gen"), every("successor")])
+@pytest.mark.every
+@pytest.mark.parametrize("name", CONTINUOUS)
 def test_continuous_actions_with_a_known_value(name: str) -> None:
     problem = linear_quadratic(150)
     logs = Logs.of(problem.data, 0.9)

@@ -59,6 +59,7 @@ def test_what_leaves_the_range_of_the_data_is_put_back_and_counted() -> None:
     assert strayed == pytest.approx((3 + 2) / 8)  # of the one that halves, of the other one
 
 
+@pytest.mark.every
 def test_the_value_of_linear_dynamics_is_the_known_one() -> None:
     problem = linear_quadratic(150)
     learner = Model(batch_size=128, hidden=(32, 32))
