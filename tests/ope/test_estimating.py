@@ -76,7 +76,7 @@ def test_a_greedy_policy_far_from_the_log_is_left_to_values(logged: Dataset) -> 
 LEARNED = [name for name, method in METHODS.items() if "next draws" in method.needs]
 
 
-@pytest.mark.parametrize("name", [name for name in METHODS if name not in LEARNED])
+@pytest.mark.parametrize("name", [name for name in METHODS if name not in (*LEARNED, "dm-model")])
 def test_every_estimator_is_near_the_truth(logged: Dataset, name: str) -> None:
     target = mixed(0.15)
     judged = estimate(policy(target), logged, discount=MDP.discount, sampled=True, estimators=[name])[name]
@@ -141,3 +141,8 @@ def test_a_policy_with_a_memory_is_refused(logged: Dataset) -> None:
 def test_blocks_are_units(logged: Dataset) -> None:
     judged = estimate(policy(BEHAVIOR), logged, discount=0.9, sampled=True, estimators=["pdis"], block=5)
     assert judged["pdis"].effective_size == 2 * logged.num_episodes
+
+
+def test_learned_dynamics_are_for_vectors(logged: Dataset) -> None:
+    with pytest.raises(BadInput, match="vectors of numbers"):
+        estimate(policy(BEHAVIOR), logged, estimators=["dm-model"])

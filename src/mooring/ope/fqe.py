@@ -27,13 +27,13 @@ from jaxtyping import Array, Float
 from mooring.data.columns import take
 from mooring.data.dataset import Dataset
 from mooring.data.episodes import broken_rows
-from mooring.errors import BadInput
 from mooring.evaluation.statistics import Estimate
 from mooring.loop import Run
 from mooring.networks.mlp import uniform
 from mooring.normalizer import Normalizer
 from mooring.ope.episodes import Episodes
 from mooring.ope.expectations import averaged, critic_of, expected, in_parts
+from mooring.ope.intervals import of_members
 from mooring.ope.logs import Logs, Values
 from mooring.ope.targets import check_fits, check_memoryless
 from mooring.settings import Count, Positive, Real, Unit, Widths
@@ -165,19 +165,6 @@ def fitted_q(
     curve = size * np.array([row["q"] for row in run.rows])
     starts, logged = (resampled_means(run.run, each) for each in (v[:, data.starts], logs.returns[None]))
     return Fitted(Values(*tables), starts, logged, curve, tuple(suspicions(curve, q, data, discount)))
-
-
-def of_members(value: float, members: Float[np.ndarray, " M"], level: float) -> Estimate:
-    """The value +- t(M - 1) times the standard deviation of the members' own, each of a resample of the episodes.
-
-    Raises BadInput where there is one member only.
-    """
-    from scipy.special import stdtrit
-
-    if len(members) < 2:
-        raise BadInput("a bootstrap's interval", "one member has no spread", "at least two members")
-    half = float(stdtrit(len(members) - 1.0, 0.5 + level / 2) * members.std(ddof=1))
-    return Estimate(value, value - half, value + half)
 
 
 def resampled_means(run: Run, each: Float[np.ndarray, "#M E"]) -> Float[np.ndarray, " M"]:

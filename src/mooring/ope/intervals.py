@@ -83,6 +83,19 @@ def empirical_bernstein(estimate: Contributions, level: float = 0.95, *, span: f
     return Estimate(estimate.value, estimate.value - half, estimate.value + half)
 
 
+def of_members(value: float, members: Float[np.ndarray, " M"], level: float) -> Estimate:
+    """The value +- t(M - 1) times the standard deviation of the members' own, each of a resample of the episodes.
+
+    Raises BadInput where there is one member only.
+    """
+    from scipy.special import stdtrit
+
+    if len(members) < 2:
+        raise BadInput("a bootstrap's interval", "one member has no spread", "at least two members")
+    half = float(stdtrit(len(members) - 1.0, 0.5 + level / 2) * members.std(ddof=1))
+    return Estimate(value, value - half, value + half)
+
+
 INTERVALS: dict[str, Callable[..., Estimate]] = {
     "t": student_t,
     "studentized": studentized_bootstrap,

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from mooring.evaluation.statistics import Estimate
 from mooring.ope.contributions import Contributions
 from mooring.ope.importance import effective_size
-from mooring.ope.intervals import student_t
+from mooring.ope.intervals import of_members, student_t
 from mooring.ope.logs import Logs
 
 Verdict = Literal["better", "worse", "cannot tell", "data does not support"]
@@ -81,7 +81,7 @@ def judge(
     else:
         spreads = members[:, 0], members[:, 0] - members[:, 1]
         found = [
-            _by_members(each.value, spread, level) for each, spread in zip((target, difference), spreads, strict=True)
+            of_members(each.value, spread, level) for each, spread in zip((target, difference), spreads, strict=True)
         ]
     return Judgment(
         estimator=name,
@@ -91,14 +91,6 @@ def judge(
         faults=(*evidence.faults, *(weight_faults(logs) if weighted else ())),
         warnings=(*evidence.warnings, *(weight_warnings(logs) if weighted else ()), *length_warnings(logs)),
     )
-
-
-def _by_members(value: float, members: Float[np.ndarray, " M"], level: float) -> Estimate:
-    """value +- t(M - 1) times the spread of what M learners found, each in its own bootstrap resample."""
-    from scipy.special import stdtrit
-
-    half = float(stdtrit(len(members) - 1.0, 0.5 + level / 2) * members.std(ddof=1))
-    return Estimate(value, value - half, value + half)
 
 
 def weight_faults(logs: Logs) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from mooring.data.spaces import Bounds
 from mooring.errors import BadInput, unknown
 from mooring.ope.case import Case
 from mooring.ope.contributions import Contributions
@@ -30,18 +31,20 @@ from mooring.ope.judgment import Evidence
 from mooring.ope.logs import Logs, Values
 from mooring.ope.magic import magic
 from mooring.ope.marginalized import marginalized, marginalized_stationary
+from mooring.ope.model import imagined_values
 from mooring.ope.mrdr import Choices, mrdr_values
 from mooring.ope.ratios import by_ratio, density_ratios
 from mooring.ope.sr_dice import SRDICE
 from mooring.ope.tabular import TabularLogs
 from mooring.ope.traces import Trace, traced_values
 
-Need = Literal["weights", "values", "table", "next draws"]
+Need = Literal["weights", "values", "table", "next draws", "vectors"]
 
 
 @dataclass(frozen=True)
 class Method:
-    """`needs`: importance weights, values, data that tables hold, or the target's actions at next observations.
+    """`needs`: importance weights, values, data that tables hold, the target's actions at next observations, or
+    observations that are vectors of numbers.
 
     `about`: one line of advice.
     """
@@ -94,6 +97,14 @@ def _direct(case: Case) -> Evidence:
     return Evidence(found, valued.faults, valued.warnings, members)
 
 
+def _imagined(case: Case) -> Evidence:
+    found = imagined_values(
+        case.data, case.policy, case.discount, horizon=case.steps, steps=case.updates, seed=case.seed
+    )
+    members = np.stack([found.starts, found.logged], axis=1)
+    return Evidence(found.estimate, found.warnings, members=members)
+
+
 def _mrdr(tabular: TabularLogs) -> Contributions:
     return doubly_robust(tabular.logs, mrdr_values(tabular.logs, Choices.tabular(tabular)))
 
@@ -108,6 +119,7 @@ METHODS: dict[str, Method] = {
     "pdis": _weights(per_decision, "unbiased; the yardstick of the others where enough episodes count"),
     "wpdis": _weights(weighted_per_decision, "the least noisy by weights alone"),
     "dm": Method("values alone: little noise, and the bias of their form", ("values",), _direct),
+    "dm-model": Method("what learned dynamics foretell; few steps, smooth worlds", ("vectors",), _imagined),
     "dr": _both(doubly_robust, "right where weights or values are"),
     "wdr": _both(weighted_doubly_robust, "as dr, with less noise: the first choice where weights are known"),
     "mrdr": _table(_mrdr, "dr by the values that make it the least noisy; small tables"),
@@ -144,6 +156,7 @@ WITHOUT: dict[Need, str] = {
     "weights": "needs the target policy's probabilities, and a greedy policy over continuous actions has none",
     "values": "needs values",
     "next draws": "needs a discount below 1",
+    "vectors": "needs observations that are vectors of numbers, and continuous actions",
     "table": "needs observations and actions that are few discrete numbers",
 }
 
@@ -158,5 +171,6 @@ def _has(case: Case, need: Need) -> bool:
         "values": True,
         "table": case.is_tabular,
         "next draws": case.discount < 1,
+        "vectors": isinstance(case.data.obs_space, Bounds) and isinstance(case.data.action_space, Bounds),
     }
     return held[need]

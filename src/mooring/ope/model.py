@@ -28,7 +28,8 @@ from mooring.errors import BadInput
 from mooring.evaluation.statistics import Estimate
 from mooring.ope.contributions import Contributions
 from mooring.ope.episodes import Episodes
-from mooring.ope.fqe import of_members, resampled_means
+from mooring.ope.fqe import resampled_means
+from mooring.ope.intervals import of_members
 from mooring.ope.logs import Logs
 from mooring.ope.targets import check_fits, check_memoryless
 from mooring.settings import Count
@@ -53,12 +54,14 @@ class Model(DynamicsEnsemble):
 class Imagined:
     """What M models foretell of each episode's first observation, in raw units.
 
-    `starts` are the members' values, each averaged over its own resample of episodes. `warnings` are sentences for
+    `starts` are the members' values, each averaged over its own resample of episodes; `logged` are the mean discounted
+    returns of those resamples. `warnings` are sentences for
     the user; none where nothing is suspicious.
     """
 
     start: Float[np.ndarray, "M E"]
     starts: Float[np.ndarray, " M"]
+    logged: Float[np.ndarray, " M"]
     warnings: tuple[str, ...]
 
     @property
@@ -98,7 +101,7 @@ def imagined_values(
     Raises BadInput where observations are not one vector or actions are discrete.
     """
     check_memoryless(policy)
-    Logs.of(data, discount)  # refuses a single episode, and discounts outside 0 .. 1
+    logs = Logs.of(data, discount)
     if isinstance(data.obs, dict) or data.obs.ndim != 2:
         raise BadInput(data.name, "observations are not vectors of numbers", "such", "judge by fitted Q evaluation")
     check_fits(policy, data)
@@ -114,7 +117,8 @@ def imagined_values(
     keys = jax.random.split(jax.random.key(seed), members)
     value, strayed = walk(dynamics, policy, known_end(data.env), within, first, discount, horizon, keys)
     start = np.asarray(value, np.float64)
-    return Imagined(start, resampled_means(run.run, start), tuple(_suspicions(start, float(strayed))))
+    starts, logged = (resampled_means(run.run, each) for each in (start, logs.returns[None]))
+    return Imagined(start, starts, logged, tuple(_suspicions(start, float(strayed))))
 
 
 @eqx.filter_jit
