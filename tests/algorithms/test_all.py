@@ -10,20 +10,15 @@ LEARNS_TERMINAL_NEXT_OBS = {"rnd"}  # where an episode ended may be new too
 
 
 def forms():
-    """On every day one of each family with each kind of agent and source; `-m every` runs the others."""
+    """On every day one of each family with each kind of source and number of stages; `-m every` runs the others."""
     seen = set()
     for entry in registry.entries():
         for actions in entry.actions:
             algorithm = small(entry.name, actions)
-            kind = entry.family, agent_kind(algorithm), type(algorithm).source, len(algorithm.stages())
+            kind = entry.family, type(algorithm).source, len(algorithm.stages())
             marks = [pytest.mark.every] if kind in seen else []
             seen.add(kind)
             yield pytest.param(entry.name, actions, marks=marks, id=f"{entry.name}-{actions}")
-
-
-def agent_kind(algorithm):
-    """What `init` says that it returns."""
-    return type(algorithm).init.__annotations__["return"]
 
 
 @pytest.mark.parametrize(("name", "actions"), list(forms()))
