@@ -1,5 +1,6 @@
 """Fitted Q evaluation: its update by hand, exact values, known values, resamples, and what it warns of."""
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -11,7 +12,7 @@ from known import GAMMA, Known, Whole, known, linear_quadratic
 from mooring.data import Dataset
 from mooring.errors import BadInput
 from mooring.ope.episodes import Episodes
-from mooring.ope.fqe import FQE, fitted_q, suspicions
+from mooring.ope.fqe import FQE, fitted_q, shortness, suspicions
 from mooring.ope.targets import Greedy
 from mooring.policies import UniformPolicy
 from mooring.training import train
@@ -119,3 +120,11 @@ def test_values_that_still_move_or_are_no_numbers_are_told() -> None:
     assert "still move (mean Q by 0.12" in next(suspicions(moving, q, data, GAMMA))
     assert "still move" in next(suspicions(moving[:1], q, data, GAMMA))
     assert "not finite" in next(suspicions(moving, np.full_like(q, np.nan), data, GAMMA))
+
+
+def test_too_few_updates_to_look_as_far_ahead_as_rewards_count() -> None:
+    data = known().data
+    told = list(shortness(500, 0.01, replace(data, horizon=1000), 0.99))
+    assert told == ["values have looked about 5 of 100 steps ahead: make 10,000 updates or more"]
+    assert list(shortness(10_000, 0.01, replace(data, horizon=1000), 0.99)) == []
+    assert list(shortness(500, 0.01, replace(data, horizon=5), 1.0)) == []

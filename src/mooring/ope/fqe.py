@@ -164,7 +164,8 @@ def fitted_q(
     tables = [logs.of_rows(column.mean(0)) for column in (q, v, np.where(data.continues == 0, 0, v_next))]
     curve = size * np.array([row["q"] for row in run.rows])
     starts, logged = (resampled_means(run.run, each) for each in (v[:, data.starts], logs.returns[None]))
-    return Fitted(Values(*tables), starts, logged, curve, tuple(suspicions(curve, q, data, discount)))
+    warnings = (*shortness(steps, float(algorithm.target_rate), data, discount), *suspicions(curve, q, data, discount))
+    return Fitted(Values(*tables), starts, logged, curve, warnings)
 
 
 def resampled_means(run: Run, each: Float[np.ndarray, "#M E"]) -> Float[np.ndarray, " M"]:
@@ -182,6 +183,17 @@ def size_of_values(logs: Logs) -> tuple[float, float]:
         to_go[:, step] = after
     each = to_go[logs.present]
     return math.sqrt(float((each**2).mean())) or 1.0, float(each.mean())
+
+
+def shortness(steps: int, target_rate: float, data: Dataset, discount: float) -> Iterator[str]:
+    """Whether too few updates were made for values to reach as far ahead as rewards count.
+
+    Each time that the copy has followed, by 1 / target rate updates, values look one step further ahead.
+    """
+    ahead, needed = steps * target_rate, min(data.horizon, 1 / (1 - discount) if discount < 1 else math.inf)
+    if ahead < needed:
+        enough = math.ceil(needed / target_rate)
+        yield f"values have looked about {ahead:.0f} of {needed:.0f} steps ahead: make {enough:,} updates or more"
 
 
 def suspicions(
