@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from mooring.cli import main
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 LOGS = """
 import numpy as np
@@ -17,13 +19,20 @@ def load():
 """
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with two runs: cloning of all episodes, and of the best fifth."""
+    folder = tmp_path_factory.mktemp("runs")
+    (folder / "logs.py").write_text(LOGS)
+    words = (f"{folder}/logs.py:load", "--steps", "300", "--hidden", "16", "--quiet", "--learning-rate", "0.003")
+    assert main(["train", "bc", *words, "-o", f"{folder}/all"]) == 0
+    assert main(["train", "bc", *words, "--top", "0.2", "--seeds", "2", "-o", f"{folder}/best"]) == 0
+    return folder
+
+
 @pytest.fixture
-def runs(mooring):
-    """Cloning of all episodes, and of the best fifth."""
-    Path("logs.py").write_text(LOGS)
-    words = ("logs.py:load", "--steps", 300, "--hidden", 16, "--quiet", "--learning-rate", 0.003)
-    assert mooring("train", "bc", *words, "-o", "all").code == 0
-    assert mooring("train", "bc", *words, "--top", 0.2, "--seeds", 2, "-o", "best").code == 0
+def runs(mooring, trained, monkeypatch):
+    monkeypatch.chdir(trained)
     return "all", "best"
 
 

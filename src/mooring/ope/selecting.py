@@ -105,15 +105,15 @@ def select(
     if len(found) < 2:
         raise BadInput("select", f"{len(found)} policies", "two or more to choose from")
     home = RunFolder(Path(runs[0]))
+    env = env or home.home().env
+    if (episodes or budget) and env is None:
+        raise BadInput(str(runs[0]), "names no environment", fix="name one to act in (env)")
     logged = data_of(home) if data is None else load(data)
     gamma = found[0].discount if discount is None else discount
     judge = Judge(logged, gamma, seed=seed, **asked)
     judged = [judge(each.policy) for each in found]
     best = sorted(range(len(found)), key=lambda index: _place(judged[index]))
     found, judged = [found[index] for index in best], [judged[index] for index in best]
-    env = env or home.home().env
-    if (episodes or budget) and env is None:
-        raise BadInput(str(runs[0]), "names no environment", fix="name one to act in (env)")
     policies, sampled = [each.policy for each in found], bool(asked.get("sampled", False))
     return Selection(
         tuple(found),
