@@ -30,6 +30,7 @@ np.savez(sys.argv[1], *map(np.asarray, jax.tree.leaves(trained.policies)))
 """
 
 
+@pytest.mark.every  # compiling for four devices takes a minute
 def test_four_devices_learn_what_one_learns(tmp_path):
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=4"
     words = [sys.executable, "-c", SCRIPT, str(tmp_path / "four.npz")]
