@@ -130,7 +130,7 @@ def begun(algorithm, seed):
         return jax.jit(algorithm.init)(jax.random.key(seed), DATA.spec())
 
 
-@pytest.mark.parametrize("max_backup", [False, True])
+@pytest.mark.parametrize("max_backup", [pytest.param(False, marks=pytest.mark.every), True])
 def test_the_critics_regress_on_the_papers_target(max_backup):
     small = {"hidden": (8, 8), "batch_size": 16, "diffusion_steps": STEPS, "discount": 0.9, "backup_actions": 3}
     algorithm = DiffusionQL(max_backup=max_backup, **small)

@@ -21,6 +21,7 @@ from mooring.testing import best_value, cloned_value, policy_value, small_data
 from mooring.types import ActionKind, Discrete
 
 KINDS: tuple[ActionKind, ...] = ("continuous", "discrete")
+DAILY = ["continuous", pytest.param("discrete", marks=pytest.mark.every)]
 TINY: dict[str, Any] = {"layers": 1, "width": 8, "heads": 2, "context": 3, "batch_size": 4, "return_scale": 4.0}
 MASK = np.array([[0.0, 1.0, 1.0], [1.0, 1.0, 1.0]])
 
@@ -91,7 +92,7 @@ def test_optimizer_clips_warms_up_and_decays() -> None:
         np.testing.assert_allclose(model, weight, rtol=1e-4)  # 1 - 0.999^n loses digits in float32
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DAILY)
 def test_acting_predicts_as_training_does_at_every_step(kind: ActionKind) -> None:
     algorithm, episode = DT(**TINY), lived(kind)
     agent = fresh(algorithm, logged(episode, 7, kind))
@@ -132,7 +133,7 @@ def test_return_to_go_falls_by_what_was_earned_and_timesteps_count() -> None:
     np.testing.assert_array_equal(windows.mask, [[0, 0, 1], [0, 1, 1], [1, 1, 1], [1, 1, 1]])
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DAILY)
 def test_many_episodes_in_one_compiled_loop_go_as_each_alone(kind: ActionKind) -> None:
     data = logged(lived(kind), 7, kind)
     policy = DT(**TINY).policy(fresh(DT(**TINY), data))
@@ -187,7 +188,7 @@ def test_raw_rewards_count_however_learning_sees_them() -> None:
     assert float(policy.observe(policy.begin(), jnp.float32(3)).return_to_go) == pytest.approx(data.returns.max() - 3)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DAILY)
 def test_what_stands_in_padding_changes_nothing(kind: ActionKind) -> None:
     data = logged(lived(kind), 7, kind)
     algorithm = DT(**TINY)
