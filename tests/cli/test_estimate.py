@@ -93,3 +93,12 @@ def test_what_is_wrong_is_said_in_a_line(mooring, runs, words, trouble):
     assert outcome.code == 2
     assert trouble in outcome.err
     assert outcome.err.count("\n") == 1
+
+
+def test_a_users_own_algorithm_is_run_when_it_is_named(mooring, trained, monkeypatch):
+    monkeypatch.chdir(trained)
+    words = ("logs.py:load", "--steps", 4, "--hidden", 8, "--quiet", "-o", "own")
+    assert mooring("train", f"{EXAMPLES}/my_algorithm.py:HuberIQL", *words).code == 0
+    asked = ("estimate", "own", "--sampled", "--estimators", "wdr")
+    assert "--algorithm" in mooring(*asked).err
+    assert mooring(*asked, "--algorithm", f"{EXAMPLES}/my_algorithm.py:HuberIQL").code == 0

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mooring.cli.data import DATA_HELP
+from mooring.cli.evaluate import users_algorithm
 from mooring.cli.output import number, write, write_json, write_table
 from mooring.cli.parsing import Parser, add_settings, given
 from mooring.registry import Setting
@@ -33,6 +34,9 @@ ASKED = (
 OWN = (
     Setting("data", "str | None", None, help=f"the logs, where they are not the run's own: {DATA_HELP}"),
     Setting("discount", "Unit | None", None, help="of rewards; else that of the run's algorithm"),
+    Setting(
+        "algorithm", "str | None", None, help="my_algorithm.py:Name, whose code then runs, where it was trained so"
+    ),
 )
 
 
@@ -57,7 +61,8 @@ def run(words: Sequence[str]) -> int:
     from mooring.runs import RunFolder
 
     folder = RunFolder(Path(options.path))
-    logged, found = data_of(folder, own.get("data")), candidates_of(options.path)
+    algorithm = users_algorithm(own.get("algorithm"), folder.config()["algorithm"])
+    logged, found = data_of(folder, own.get("data")), candidates_of(options.path, algorithm)
     judges = {
         discount: Judge(logged, discount, **asked) for discount in {own.get("discount", c.discount) for c in found}
     }

@@ -20,7 +20,7 @@ from mooring.loop import member
 from mooring.ope import ranking
 from mooring.ope.estimating import Judge, Judgments
 from mooring.runs import RunFolder, load_policies
-from mooring.types import Policy
+from mooring.types import Algorithm, Policy
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,11 +66,14 @@ class Selection:
     contest: Contest | None = None
 
 
-def candidates_of(path: str | Path) -> list[Candidate]:
-    """Every member's policy of a run. Raises BadInput where the folder holds no run, or one that has not ended."""
+def candidates_of(path: str | Path, algorithm: Algorithm | None = None) -> list[Candidate]:
+    """Every member's policy of a run, whose algorithm has to be given where it is a user's own.
+
+    Raises BadInput where the folder holds no run, or one that has not ended.
+    """
     folder = RunFolder(Path(path))
     settings = folder.config()["algorithm"]["settings"]
-    policies, members = load_policies(path)
+    policies, members = load_policies(path, algorithm)
     return [
         Candidate(
             str(path),
