@@ -38,6 +38,8 @@ from mooring.ope.sr_dice import SRDICE
 from mooring.ope.tabular import TabularLogs
 from mooring.ope.traces import Trace, traced_values
 
+SPREAD = "its interval is how far learners differ: what all of them get wrong is not in it"
+
 Need = Literal["weights", "values", "table", "next draws", "vectors"]
 
 
@@ -93,8 +95,10 @@ def _ratios(method: Dice | SRDICE, about: str) -> Method:
 def _direct(case: Case) -> Evidence:
     valued = case.valued
     found = direct_method(case.logs, valued.values)
-    members = None if valued.fitted is None else np.stack([valued.fitted.starts, valued.fitted.logged], axis=1)
-    return Evidence(found, valued.faults, valued.warnings, members)
+    if valued.fitted is None:
+        return Evidence(found, valued.faults, valued.warnings)
+    members = np.stack([valued.fitted.starts, valued.fitted.logged], axis=1)
+    return Evidence(found, valued.faults, (*valued.warnings, SPREAD), members)
 
 
 def _imagined(case: Case) -> Evidence:
@@ -102,7 +106,7 @@ def _imagined(case: Case) -> Evidence:
         case.data, case.policy, case.discount, horizon=case.steps, steps=case.updates, seed=case.seed
     )
     members = np.stack([found.starts, found.logged], axis=1)
-    return Evidence(found.estimate, found.warnings, members=members)
+    return Evidence(found.estimate, found.warnings, (SPREAD,), members)
 
 
 def _mrdr(tabular: TabularLogs) -> Contributions:
