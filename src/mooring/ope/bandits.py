@@ -22,9 +22,8 @@ from mooring.data.spaces import Discrete
 from mooring.errors import BadInput
 from mooring.normalizer import Normalizer
 from mooring.ope.contributions import Contributions
-from mooring.ope.logs import Logs, Values
+from mooring.ope.logs import FOLDS, Logs, Values, folds_of
 
-FOLDS = 5
 PENALTIES = 10.0 ** np.arange(-4, 4)  # times the mean eigenvalue; ours
 CONFIDENCE = 0.05  # of the bound that chooses `lambda`; ours
 SPARSE = 10  # rows for each column, below which no products of observation and action are columns; ours
@@ -73,14 +72,12 @@ def reward_values(
     """
     check_single_step(logs)
     _check_target(target, data)
-    features, units = _features(data), int(logs.groups.max()) + 1
+    features = _features(data)
     taken, expected = _inputs(data, features, data.action), _expected_inputs(data, features, target)
     reward = data.reward.astype(np.float64)
-    if folds < 2 or units < 2:
-        raise BadInput(data.name, f"{units} groups in {folds} folds", "at least two of both")
-    place = (np.random.default_rng(seed).permutation(units) % min(folds, units))[logs.groups]
+    place = folds_of(logs.groups, folds, seed, data.name)
     q, v, influence = np.empty(len(data)), np.empty(len(data)), np.zeros(len(data))
-    for fold in range(min(folds, units)):
+    for fold in range(int(place.max()) + 1):
         out = place == fold
         model = Ridge.fitted(taken[~out], reward[~out])
         q[out], v[out] = model(taken[out]), model(expected[out])

@@ -24,8 +24,9 @@ from mooring.errors import BadInput
 from mooring.hooks import Hook
 from mooring.loop import member
 from mooring.ope.calibration import Calibration, Ranks, Reliability
-from mooring.ope.logs import groups_of
-from mooring.ope.targets import probabilities
+from mooring.ope.logs import FOLDS, folds_of, groups_of
+from mooring.ope.tabular import fits_tables
+from mooring.ope.targets import log_probs_of, probabilities
 from mooring.policies import sampled_actions
 from mooring.training import train
 from mooring.types import Algorithm, Policy, PRNGKey
@@ -35,13 +36,10 @@ if TYPE_CHECKING:
 
 LOGGED = "action_log_prob"
 """The column of `extra` that says the log probability (density) of each action, where the log knows it."""
-FOLDS = 5
 UPDATES = 2_000  # of a cloned policy at most; ours
 LOOKS = 8  # of these many equal parts of them, as many are made as do best on the rows that are held out; ours
 SMOOTHING = 1.0  # rows, in each state, of the actions' shares in all others; ours
-LARGEST_TABLE = 200_000  # pairs of state and action up to which they are counted
 JUDGED, DRAWS = 4_000, 50  # rows, and draws for each, of the ranks of continuous actions
-ROWS = 4096  # at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +73,7 @@ def behavior_of(data: Dataset, given: Float[np.ndarray, " N"] | None = None, see
         return Behavior(np.log(given, dtype=np.float64), "given")
     if LOGGED in data.extra:
         return Behavior(data.extra[LOGGED].astype(np.float64), "logged")
-    obs, action = data.obs_space, data.action_space
-    if isinstance(obs, Discrete) and isinstance(action, Discrete) and obs.n * action.n <= LARGEST_TABLE:
+    if fits_tables(data):
         return counted(data, seed=seed)
     return cloned(data, seed=seed)
 
@@ -145,7 +142,7 @@ class Looks(Hook):
 
     def __call__(self, session: Session) -> None:
         policy = member(session.policies(), 0)
-        known = _log_probs(policy, take(self.data.obs, self.rows), self.data.action[self.rows])
+        known = log_probs_of(policy, take(self.data.obs, self.rows), self.data.action[self.rows])
         if known is None:
             raise BadInput("cloned policy", f"{type(policy).__name__} does not tell probabilities", fix="take bc")
         self.policies.append(policy)
@@ -154,13 +151,9 @@ class Looks(Hook):
 
 def _folds(data: Dataset, folds: int, seed: int) -> Iterator[tuple[Bool[np.ndarray, " N"], Dataset]]:
     """Which rows are held out, and the other units' episodes: each unit is held out once."""
-    groups = groups_of(data)
-    units = int(groups.max()) + 1
-    if folds < 2 or units < 2:
-        raise BadInput(data.name, f"{units} units in {folds} folds", "at least two of both")
-    place = np.random.default_rng(seed).permutation(units) % min(folds, units)
-    for fold in range(min(folds, units)):
-        episodes = place[groups] == fold
+    place = folds_of(groups_of(data), folds, seed, data.name, "units")
+    for fold in range(int(place.max()) + 1):
+        episodes = place == fold
         yield np.repeat(episodes, data.lengths), data.select(~episodes)
 
 
@@ -178,15 +171,6 @@ def _ranks(data: Dataset, held: list[Bool[np.ndarray, " N"]], policies: list[Pol
         draws = _draws(policy, take(data.obs, some), jax.random.fold_in(jax.random.key(seed), fold))
         parts.append(Ranks.of(data.action[some].astype(np.float64), np.asarray(draws, np.float64), rng).ranks)
     return Ranks(np.concatenate(parts))
-
-
-@eqx.filter_jit
-def _log_probs(policy: Policy, obs: Any, action: Any) -> Array | None:
-    """Of each row; None where the policy knows none."""
-    if jax.eval_shape(lambda: policy.log_prob((), *jax.tree.map(lambda column: column[0], (obs, action)))) is None:
-        return None
-    of_row = lambda row: policy.log_prob((), *row)
-    return jax.lax.map(of_row, (obs, action), batch_size=ROWS)
 
 
 @eqx.filter_jit

@@ -18,12 +18,10 @@ from mooring.ope.judgment import ENOUGH
 from mooring.ope.logs import Logs, Values
 from mooring.ope.second_moment import expected_effective_size
 from mooring.ope.support import unfamiliar
-from mooring.ope.tabular import Model, TabularLogs
+from mooring.ope.tabular import Model, TabularLogs, fits_tables
 from mooring.ope.targets import log_probs, probabilities
 from mooring.types import Policy
 
-LARGEST_TABLE = 200_000
-"""Pairs of state and action up to which discrete data are judged by tables."""
 MISSING = 0.05  # of the target's occupancy without rows, above which values are no evidence; ours
 STRANGE = 0.5  # of observations with an unfamiliar action, above which values are no evidence; ours
 FEW = 10  # rows of each pair of state and action, below which values in doubly robust estimates are cross-fitted; ours
@@ -71,9 +69,8 @@ class Case:
 
     @property
     def is_tabular(self) -> bool:
-        """Whether observations and actions are few enough numbers that tables hold their values."""
-        obs, action = self.data.obs_space, self.data.action_space
-        return isinstance(obs, Discrete) and isinstance(action, Discrete) and obs.n * action.n <= LARGEST_TABLE
+        """Whether tables hold the values."""
+        return fits_tables(self.data)
 
     @cached_property
     def steps(self) -> int | None:

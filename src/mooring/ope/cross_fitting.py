@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mooring.errors import BadInput
-from mooring.ope.logs import Values
+from mooring.ope.logs import FOLDS, Values, folds_of
 from mooring.ope.tabular import Model, TabularLogs, values_of
-
-FOLDS = 5
 
 
 def cross_fitted_values(tabular: TabularLogs, folds: int = FOLDS, seed: int = 0) -> Values:
@@ -21,13 +18,9 @@ def cross_fitted_values(tabular: TabularLogs, folds: int = FOLDS, seed: int = 0)
 
     Raises BadInput where there are fewer than two groups or folds.
     """
-    groups = tabular.logs.groups
-    units = len(np.unique(groups))
-    if folds < 2 or units < 2:
-        raise BadInput("cross-fitting", f"{units} groups in {folds} folds", "at least two of both")
-    fold = (np.random.default_rng(seed).permutation(int(groups.max()) + 1) % min(folds, units))[groups]
+    fold = folds_of(tabular.logs.groups, folds, seed, "cross-fitting")
     q, v, v_next = (np.zeros_like(tabular.logs.reward) for _ in range(3))
-    for held in range(min(folds, units)):
+    for held in np.unique(fold):
         out = np.flatnonzero(fold == held)
         model = Model.of(tabular.take(np.flatnonzero(fold != held)))
         said = values_of(tabular.take(out), model.solution)

@@ -21,6 +21,9 @@ GROUPS = "group"
 LARGEST = 100.0
 """The logarithm of the largest weight: beyond it sums of cubes may not be numbers, and no episode beside it counts."""
 
+FOLDS = 5
+"""Into which groups are shared for cross-fitting; ours."""
+
 
 @dataclass(frozen=True, eq=False)
 class Logs:
@@ -172,6 +175,19 @@ class Values:
     def temporal_differences(self, logs: Logs) -> Table:
         """reward + discount V(next_obs) - Q(obs, action)."""
         return logs.reward + logs.discount * self.v_next - self.q
+
+
+def folds_of(
+    groups: Int[np.ndarray, " E"], folds: int, seed: int, where: str, called: str = "groups"
+) -> Int[np.ndarray, " E"]:
+    """The fold of each episode, 0, 1, ...: whole groups at random, as many in each as can be, for cross-fitting.
+
+    Raises BadInput, naming `where` and what groups are `called` there, where there are fewer than two of either.
+    """
+    units = len(np.unique(groups))
+    if folds < 2 or units < 2:
+        raise BadInput(where, f"{units} {called} in {folds} folds", "at least two of both")
+    return (np.random.default_rng(seed).permutation(int(groups.max()) + 1) % min(folds, units))[groups]
 
 
 def in_blocks(data: Dataset, length: int) -> Dataset:

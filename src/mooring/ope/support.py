@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import equinox as eqx
 import jax
 import numpy as np
-from jaxtyping import Array, Float
 
 from mooring.algorithms.imitation.bc_mixture import MixtureCloning
 from mooring.data.columns import take
 from mooring.data.dataset import Dataset
-from mooring.ope.targets import actions
+from mooring.ope.targets import actions, log_probs_of
 from mooring.training import train
 from mooring.types import Policy
 
@@ -31,10 +27,5 @@ def unfamiliar(policy: Policy, data: Dataset, seed: int = 0) -> float:
     rows = np.random.default_rng(seed).permutation(len(data))[:ROWS]
     obs = take(data.obs, rows)
     done = actions(policy, obs, jax.random.key(seed))
-    known = _log_probs(cloned, obs, data.action[rows])
-    return float((_log_probs(cloned, obs, done) < np.quantile(known, RARE)).mean())
-
-
-@eqx.filter_jit
-def _log_probs(policy: Policy, obs: Any, action: Any) -> Float[Array, " N"]:
-    return jax.lax.map(lambda row: policy.log_prob((), *row), (obs, action), batch_size=1024)
+    known, own = (np.asarray(log_probs_of(cloned, obs, each)) for each in (data.action[rows], done))
+    return float((own < np.quantile(known, RARE)).mean())

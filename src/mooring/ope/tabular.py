@@ -18,6 +18,8 @@ from typing import Any, TypeVar
 import numpy as np
 from jaxtyping import Float, Int
 
+from mooring.data.dataset import Dataset
+from mooring.data.spaces import Discrete
 from mooring.errors import BadInput
 from mooring.ope.logs import Logs, Table, Values
 
@@ -25,6 +27,16 @@ ENDLESS = 1e9
 """Expected visits of a state above which values are called infinite."""
 ROUNDS = 10_000
 State = TypeVar("State", np.ndarray, tuple[np.ndarray, np.ndarray])
+
+
+LARGEST_TABLE = 200_000
+"""Pairs of state and action up to which data are held to fit tables; ours."""
+
+
+def fits_tables(data: Dataset) -> bool:
+    """Whether observations and actions are few enough numbers to be counted."""
+    obs, action = data.obs_space, data.action_space
+    return isinstance(obs, Discrete) and isinstance(action, Discrete) and obs.n * action.n <= LARGEST_TABLE
 
 
 @dataclass(frozen=True, eq=False)

@@ -91,6 +91,14 @@ def actions(policy: Policy, obs: Any, key: PRNGKey) -> np.ndarray:
     return _of_rows(act, obs, np.arange(rows, dtype=np.int32), exact=False)
 
 
+@eqx.filter_jit
+def log_probs_of(policy: Policy, obs: Any, action: Any) -> Float[Array, " N"] | None:
+    """As `log_probs`, in float32, of N observations and an action for each; the compiled program is kept."""
+    if jax.eval_shape(lambda: policy.log_prob((), *jax.tree.map(lambda column: column[0], (obs, action)))) is None:
+        return None
+    return jax.lax.map(lambda row: policy.log_prob((), *row), (obs, action), batch_size=ROWS)
+
+
 def check_memoryless(policy: Policy) -> None:
     """Refuses a policy that remembers: what it would remember after actions that are not its own is not defined."""
     if jax.tree.leaves(policy.begin()):

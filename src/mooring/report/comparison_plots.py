@@ -17,7 +17,7 @@ from mooring.evaluation.comparison import Band, Curve, Runs, performance_profile
 from mooring.evaluation.results import Look, best, curves, last, scored_tasks
 from mooring.evaluation.statistics import Estimate
 from mooring.evaluation.summary import GAP, Line, duels, lines, shared_tasks
-from mooring.report.plots import COLORS, GRAY, SCORE, cycle, legend_beside, new_figure, new_panels, save
+from mooring.report.plots import COLORS, GRAY, SCORE, cycle, legend_beside, new_figure, new_panels, over_updates, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,12 +74,7 @@ def efficiency(
         axes.plot(band.at, band.value, color=color, linewidth=2.2, marker="o", markersize=3.5, label=name)
         if np.isfinite(band.low).any():
             axes.fill_between(band.at, band.low, band.high, color=color, alpha=0.16, linewidth=0)
-    axes.set_xlabel("Updates")
-    axes.set_ylabel(ylabel)
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    axes.grid(axis="y")
-    axes.margins(x=0.01)
-    legend_beside(axes)
+    over_updates(axes, ylabel)
     return figure
 
 

@@ -74,13 +74,18 @@ def learning_curves(
         axes.axhline(value, color=GRAY, linestyle=(0, (4, 3)), linewidth=1.4, label=name)
     if cast_off is not None:
         axes.axvline(cast_off, color=GRAY, linewidth=1.2, label="cast off")
+    over_updates(axes, ylabel)
+    return figure
+
+
+def over_updates(axes: Axes, ylabel: str) -> None:
+    """What every plot against updates has: its labels, a grid, and a legend beside it."""
     axes.set_xlabel("Updates")
     axes.set_ylabel(ylabel)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.grid(axis="y")
     axes.margins(x=0.01)
     legend_beside(axes)
-    return figure
 
 
 def score_bars(
