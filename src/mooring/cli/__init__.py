@@ -16,6 +16,7 @@ from mooring.errors import BadInput
 COMMANDS = {
     "quickstart": "see a learned policy beat the data that it learned from, in two minutes",
     "train": "train an algorithm on a data set: several seeds and settings in one program",
+    "sweep": "train algorithms on data sets with seeds and settings, on all cores, all GPUs or a cluster",
     "finetune": "go on learning with a run's policies while they act in an environment",
     "evaluate": "let saved policies act in an environment, and score them",
     "estimate": "tell from logs alone what a run's policies are worth, and whether it can be told",

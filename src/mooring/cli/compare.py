@@ -59,7 +59,7 @@ def run(words: Sequence[str]) -> int:
     if options.json:
         write_json(found.to_json())
     else:
-        _write(found)
+        write_summary(found)
     if "plots" in own:
         from mooring.report.comparison_plots import save_all
 
@@ -67,7 +67,8 @@ def run(words: Sequence[str]) -> int:
     return 0
 
 
-def _write(found: Summary) -> None:
+def write_summary(found: Summary) -> None:
+    """Tables of methods by task and of one against another, and what to doubt."""
     _write_lines(LAST, found.last)
     if found.best == found.last:
         write("The best evaluation of each seed is its last.")

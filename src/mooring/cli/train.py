@@ -109,7 +109,7 @@ def run(words: Sequence[str]) -> int:
 def _request(words: Sequence[str]) -> Request:
     """Reads the words. Raises BadInput."""
     named = bool(words) and not words[0].startswith("-")
-    settings = _settings(words[0]) if named else {}
+    settings = settings_of(words[0]) if named else {}
     options = _parser(settings).read(words)
     if not named:
         raise BadInput("mooring train", "the algorithm has to come first", fix=f"as in {EXAMPLE}")
@@ -147,7 +147,7 @@ def _described(published: Recipe) -> str:
     return f"{values or 'the defaults'} (from {published.source}; options given here win)"
 
 
-def _settings(name: str) -> dict[str, Setting]:
+def settings_of(name: str) -> dict[str, Setting]:
     """The settings of an algorithm, of all its forms, by name. None may be called as an option of the command."""
     forms = registry.forms(name)
     found = {setting.name: setting for form in reversed(forms) for setting in form.settings}

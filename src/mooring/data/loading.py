@@ -37,6 +37,24 @@ def load(source: str | Path | Dataset, *, format: str | None = None, **options: 
     return replace(_loaded(str(source), path, format, options), origin=None if format or options else origin)
 
 
+def expect(source: str, here: bool = True) -> None:
+    """Raises BadInput for a source whose name does not exist, or which is absent; no data is read.
+
+    Where it is not `here` but on another machine that it will be read, only names can be judged.
+    """
+    path = Path(source).expanduser()
+    if source.startswith("minari:") or source in ("quickstart", *POINTMASS):
+        return
+    if is_reference(source) or path.suffix or path.exists():
+        file = Path(source.rpartition(":")[0]) if is_reference(source) else path
+        if here and not file.exists():
+            raise BadInput(source, f"there is no file {file}")
+    elif here:
+        store.located(_known(source))
+    else:
+        _known(source)
+
+
 def _loaded(text: str, path: Path, format: str | None, options: dict[str, Any]) -> Dataset:
     if text.startswith("minari:"):
         return _minari()(text.removeprefix("minari:"), **options)
@@ -48,13 +66,14 @@ def _loaded(text: str, path: Path, format: str | None, options: dict[str, Any]) 
         return _pointmass()(text.removeprefix("pointmass-"), **options)
     if path.suffix or path.exists():
         return _read(path, format, options)
-    return _read(_located(text), format, {"name": text, **options})
+    return _read(store.located(_known(text)), format, {"name": text, **options})
 
 
-def _located(name: str) -> Path:
+def _known(name: str) -> str:
+    """A name of the catalog. Raises BadInput with near names."""
     if name not in catalog.entries():
         raise unknown("data set", name, ["quickstart", *POINTMASS, *catalog.entries()])
-    return store.located(name)
+    return name
 
 
 def _read(path: Path, format: str | None, options: dict[str, Any]) -> Dataset:

@@ -1,0 +1,78 @@
+"""One job in a process of its own: its log, its outcome, and what has become of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from mooring.checkpoint import write_atomically
+from mooring.sweeping.packing import Job
+
+LOG, OUTCOME = "log.txt", "outcome.json"
+ERROR = re.compile(r"(mooring: error: |[A-Za-z_][\w.]*(Error|Exception|Exit)\b).*")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended: after so many seconds, and where it failed by what reason (else empty)."""
+
+    job: str
+    seconds: float
+    reason: str = ""
+
+    def save(self, folder: Path) -> None:
+        """Into the run's folder, for `finished`."""
+        write_atomically(folder / self.job / OUTCOME, json.dumps(asdict(self)).encode())
+
+
+def finished(job: Job, folder: Path) -> bool:
+    """Whether it has been done, below the sweep's folder. A job that failed, or was cut off, has not."""
+    file = folder / job.name / OUTCOME
+    return file.exists() and not json.loads(file.read_text())["reason"]
+
+
+class Running:
+    """A job that was started; all that it says goes to its log. It ends with this process at the latest."""
+
+    def __init__(self, job: Job, folder: Path, environment: Mapping[str, str]) -> None:
+        self.job, self.folder, self.log = job, folder, folder / job.name / LOG
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self._since, self._told = time.monotonic(), self.log.stat().st_size if self.log.exists() else 0
+        with self.log.open("a") as log:
+            log.write(f"$ {job.typed(folder)}\n")
+            log.flush()
+            words = [sys.executable, "-m", "mooring.sweeping.process", *job.command(folder)]
+            self.process = subprocess.Popen(
+                words, stdin=subprocess.PIPE, stdout=log, stderr=log, env={**os.environ, **environment}
+            )
+
+    def outcome(self) -> Outcome:
+        """Waits for the end, and keeps it."""
+        code = self.process.wait()
+        found = Outcome(self.job.name, round(time.monotonic() - self._since, 1), self._reason(code))
+        found.save(self.folder)
+        return found
+
+    def stop(self) -> None:
+        """Ends it at once; its last checkpoint is where it will go on."""
+        self.process.kill()
+        self.process.wait()
+
+    def _reason(self, code: int) -> str:
+        """The last error in the log, where there is one."""
+        if code == 0:
+            return ""
+        if code < 0:
+            hint = ", as a system does that is out of memory" if code == -signal.SIGKILL else ""
+            return f"ended by {signal.Signals(-code).name}{hint}"
+        lines = [line for line in self.log.read_bytes()[self._told :].decode(errors="replace").splitlines() if line]
+        errors = [line for line in lines if ERROR.match(line)]
+        return (errors or lines)[-1].removeprefix("mooring: error: ")
