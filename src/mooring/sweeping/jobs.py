@@ -56,15 +56,22 @@ class Running:
 
     def outcome(self) -> Outcome:
         """Waits for the end, and keeps it."""
-        code = self.process.wait()
-        found = Outcome(self.job.name, round(time.monotonic() - self._since, 1), self._reason(code))
+        reason = self._reason(self._ended())
+        found = Outcome(self.job.name, round(time.monotonic() - self._since, 1), reason)
         found.save(self.folder)
         return found
 
     def stop(self) -> None:
         """Ends it at once; its last checkpoint is where it will go on."""
         self.process.kill()
-        self.process.wait()
+        self._ended()
+
+    def _ended(self) -> int:
+        """The exit code, when it is there; only then may the pipe go."""
+        code = self.process.wait()
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        return code
 
     def _reason(self, code: int) -> str:
         """The last error in the log, where there is one."""
