@@ -22,7 +22,9 @@ assert not heavy, heavy
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["train", "--help"], ["train", "iql", "--help"], ["train", "iq", "x"]], ids=" ".join
+    "words",
+    [["--help"], ["train", "--help"], ["train", "iql", "--help"], ["train", "iq", "x"], ["sweep", "--help"]],
+    ids=" ".join,
 )
 def test_help_and_first_errors_import_nothing_heavy(words):
     done = subprocess.run([sys.executable, "-c", NO_JAX, *words], capture_output=True, text=True)
