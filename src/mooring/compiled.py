@@ -8,7 +8,7 @@ import platform
 import sys
 from pathlib import Path
 
-WORTHWHILE = 0.2  # seconds of compiling from which a program is kept
+WORTHWHILE = 0.0  # seconds of compiling from which a program is kept: reading the smallest is quicker than making it
 
 
 def keep_compiled() -> None:

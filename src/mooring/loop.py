@@ -14,9 +14,13 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key, PyTree
+import numpy as np
+from jaxtyping import Array, Float, Int, Key, PyTree, UInt32
 
+from mooring.threefry import write_out
 from mooring.types import Algorithm, Metrics, PRNGKey, Source, Spec, Step
+
+write_out()
 
 
 class Run(eqx.Module):
@@ -30,7 +34,13 @@ class Run(eqx.Module):
 
 def stack(members: Sequence[Any]) -> Any:
     """Equal pytrees as one, with a leading population axis."""
-    return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *members)
+
+    def stacked(*leaves: Any) -> Array:
+        if any(isinstance(leaf, jax.Array) for leaf in leaves):
+            return jnp.stack([jnp.asarray(leaf) for leaf in leaves])
+        return jax.device_put(np.stack(leaves))  # settings: jnp.stack would compile a program for them
+
+    return jax.tree.map(stacked, *members)
 
 
 def member(population: Any, index: int) -> Any:
@@ -109,4 +119,9 @@ def keys_at_step(run: Run) -> Key[Array, "3"]:
 
 def keys_of(seeds: Sequence[int], salt: int = 0) -> Key[Array, " P"]:
     """One key for each seed; different salts (stages, for one) give unrelated keys."""
-    return jax.vmap(lambda seed: jax.random.fold_in(jax.random.key(seed), salt))(jnp.asarray(seeds))
+    return _salted(np.asarray(seeds, np.int32), np.uint32(salt))
+
+
+@jax.jit
+def _salted(seeds: Int[Array, " P"], salt: UInt32[Array, ""]) -> Key[Array, " P"]:
+    return jax.vmap(lambda seed: jax.random.fold_in(jax.random.key(seed), salt))(seeds)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Float, Key, PyTree, Shaped
 
@@ -277,4 +278,4 @@ def trained(model: Any, where: str) -> Any:
 
 
 def scalar(value: float) -> Float[Array, ""]:
-    return jnp.asarray(value, jnp.float32)
+    return jax.device_put(np.float32(value))  # jnp.asarray would compile a program for it

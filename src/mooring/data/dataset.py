@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 from jaxtyping import Bool, Float32, Int, Shaped
 
@@ -185,7 +185,7 @@ class Dataset:
         if not isinstance(space, Bounds):
             return space
         mean, std = self.moments(name)
-        return types.Box(*(jnp.asarray(each, jnp.float32) for each in (space.low, space.high, mean, std)))
+        return types.Box(*jax.device_put([np.array(each, np.float32) for each in (space.low, space.high, mean, std)]))
 
     def moments(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of a column (see `columns`), of each of its entries, in float64."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -35,7 +34,7 @@ class Watch(Hook):
     def __init__(self, every: int, data: Dataset) -> None:
         self.every = every
         chosen = np.sort(np.random.default_rng(0).choice(len(data), min(ROWS, len(data)), replace=False))
-        self.rows = Batch(*jax.tree.map(lambda column: jnp.asarray(column[chosen]), on_host(data)))
+        self.rows = Batch(*jax.device_put(jax.tree.map(lambda column: column[chosen], on_host(data))))
         ends = np.array([data.reward.min(), data.reward.max()])  # makes no array as long as the data
         self.largest_reward = float(np.abs(data.reward_scale * ends + data.reward_shift).max()) or 1.0
 

@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
@@ -23,7 +22,7 @@ def to_device(data: Dataset, columns: tuple[str, ...] = ()) -> Batch:
     Raises BadInput where rows that lie in files would fill more than half of the machine's memory.
     """
     _check_fits(data)
-    return Batch(*jax.tree.map(jnp.asarray, on_host(data, columns)))
+    return Batch(*jax.device_put(on_host(data, columns), may_alias=False))
 
 
 def on_host(data: Dataset, columns: tuple[str, ...] = ()) -> tuple[Any, ...]:
