@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from contenders.known import UPDATES, batches, noise, uniform_noise, work_of
+from contenders.known import FIRST, UPDATES, batches, noise, uniform_noise, work_of
 from contenders.ours import algorithm, dataset
 from mooring.types import Batch
 
@@ -32,7 +32,7 @@ def main(name: str, file: str) -> None:
             *(jnp.asarray(columns.pop(name)) for name in ("obs", "action", "reward", "next_obs", "continues"))
         )
         batch.extra.update({name: jnp.asarray(column) for name, column in columns.items()})
-        agent, metrics = update(agent, batch, jax.random.key(1), jnp.asarray(step))
+        agent, metrics = update(agent, batch, jax.random.key(1), jnp.asarray(FIRST + step))
         found |= {f"{step} {name}": np.asarray(jnp.mean(value)) for name, value in metrics.items()}
     np.savez(file, **found)
 

@@ -41,10 +41,8 @@ def adam(parameters: Any, rate: float, **more: float) -> torch.optim.Optimizer:
 
 def descend(loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
     """One step of the optimizer's own parameters; no others take part."""
-    parameters = optimizer.param_groups[0]["params"]
-    gradients = torch.autograd.grad(loss, parameters)
-    for parameter, gradient in zip(parameters, gradients, strict=True):
-        parameter.grad = gradient
+    optimizer.zero_grad()
+    loss.backward(inputs=optimizer.param_groups[0]["params"])  # lays gradients out as fused Adam needs them
     optimizer.step()
 
 
