@@ -193,7 +193,7 @@ def finetune(
         rows = run_folder.open(config, resume, ()) if run_folder else []
         loggers = [stack.enter_context(closing(logger)) for logger in make_loggers(log, run_folder, config)]
         bar = stack.enter_context(closing(Progress(enabled=progress)))
-        trainer = Trainer(base, logged, population, run_folder, save_every, total, rows, loggers, bar, cast_off)
+        trainer = Trainer(base, logged, population, run_folder, save_every, total, rows, loggers, bar, since=cast_off)
         return trainer.main(algorithms, source, total, [*annealed, collect, *controlled, evaluate, *hooks], first)
 
 

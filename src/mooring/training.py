@@ -26,7 +26,7 @@ from mooring.hooks.progress import Progress
 from mooring.hooks.watch import Watch
 from mooring.population import Member, members, varied
 from mooring.runs import MAIN, RunFolder, describe_algorithm, describe_data, versions
-from mooring.sharding import on_all, spread
+from mooring.sharding import Layout
 from mooring.types import Algorithm, Discrete, Policy, Source, Spec
 
 
@@ -108,6 +108,7 @@ def train(
     progress: bool = False,
     hooks: Sequence[Hook] = (),
     source: Source | None = None,
+    split_batches: bool = False,
 ) -> Trained:
     """Trains a population of `algorithm` on logged data, all members in one compiled program.
 
@@ -119,6 +120,9 @@ def train(
     and with `resume` a run that was killed goes on from its last checkpoint (every `save_every` updates) and ends
     bit for bit where an unbroken one ends. `log` names further loggers: "tensorboard", "wandb". `source`
     takes the place of the algorithm's own source of batches.
+
+    Members are shared out over the process's devices, as many as divide them equally. With `split_batches` the devices
+    that this leaves have equal shares of every batch's rows; what is learned is the same up to rounding.
 
     Raises BadInput where the data, the settings, the environment or the folder do not fit.
     """
@@ -156,7 +160,9 @@ def train(
         rows = run_folder.open(config, resume, stages) if run_folder else []
         loggers = [stack.enter_context(closing(logger)) for logger in make_loggers(log, run_folder, config)]
         bar = stack.enter_context(closing(Progress(enabled=progress)))
-        trainer = Trainer(algorithm, logged, population, run_folder, save_every, chunk, rows, loggers, bar)
+        trainer = Trainer(
+            algorithm, logged, population, run_folder, save_every, chunk, rows, loggers, bar, split_batches
+        )
         return trainer.train(algorithms, steps, source, hooks)
 
 
@@ -204,6 +210,7 @@ class Trainer:
     rows: list[dict[str, Any]]
     loggers: Sequence[Logger]
     bar: Progress
+    split_batches: bool = False
     since: int = 0
 
     @cached_property
@@ -277,8 +284,8 @@ class Trainer:
         keys = loop.keys_of([member.seed for member in self.population], salt=crc32(stage.encode()))
         start = partial(first, algorithms, source, self.spec, keys)
         saved = self.folder.load_run(stage, jax.eval_shape(start)) if self.folder else None
-        run = spread(saved or start(), len(self.population))
-        algorithms, source = spread(algorithms, len(self.population)), on_all(source, len(self.population))
+        layout = Layout.of(len(self.population), algorithms.batch_size if self.split_batches else 1)
+        run, algorithms, source = layout.spread(saved or start()), layout.spread(algorithms), layout.feed(source)
         step = int(run.step)
         if step > steps:
             raise BadInput(f"stage {stage}", f"has made {step} updates already", f"at most {steps}")

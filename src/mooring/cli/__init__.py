@@ -11,6 +11,7 @@ from typing import NoReturn
 from mooring import __version__
 from mooring.cli.menu import choose, menu_parser
 from mooring.compiled import keep_compiled
+from mooring.cores import use_cores
 from mooring.errors import BadInput
 
 COMMANDS = {
@@ -64,4 +65,5 @@ def _run(words: list[str]) -> int:
         parser.print_help(sys.stderr)
         return BAD_INPUT
     keep_compiled()
+    use_cores()
     return choose(parser, __name__, COMMANDS, words)

@@ -37,6 +37,7 @@ OWN = (
     Setting("folder", "str | None", None, help="where the run is kept; else runs/ALGORITHM-DATA"),
     Setting("save_every", "Count", 10_000, help="updates from one checkpoint to the next"),
     Setting("chunk", "Count", 1000, help="updates in one go, after which metrics are logged"),
+    Setting("split_batches", "bool", False, help="devices that members leave idle share the rows of each batch"),
     Setting("reward", REWARDS, "none", help="how rewards are rescaled for learning; scores never are"),
     Setting("recipe", "bool", True, help="start from the published settings for this data set, where they are known"),
 )
@@ -95,6 +96,7 @@ def run(words: Sequence[str]) -> int:
             chunk=request["chunk"],
             log=request.log,
             progress=not request.quiet,
+            split_batches=request["split_batches"],
         )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"go on with: {_resuming(words, folder)}") from None

@@ -18,6 +18,7 @@ from mooring.sources.prioritized import Prioritized
 from mooring.sources.prioritized_replay import PrioritizedReplay
 from mooring.sources.replay import Replay, ReplayState, add_rows, newest
 from mooring.sources.rows import take, to_device
+from mooring.sources.split import Split
 from mooring.sources.streamed import Streamed, uniform
 from mooring.sources.windows import Windows
 
@@ -37,6 +38,7 @@ __all__ = [
     "RandomShift",
     "Replay",
     "ReplayState",
+    "Split",
     "Streamed",
     "UniformNoise",
     "Windows",

@@ -22,6 +22,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree, Shaped
 
+from mooring.sources.wrapping import Wrapping
 from mooring.types import Batch, Metrics, PRNGKey, Scalar, Source, static
 
 if TYPE_CHECKING:
@@ -29,21 +30,6 @@ if TYPE_CHECKING:
 
 Size = Float[Array, "..."] | float
 """One number for all entries of an observation, or an array (O,) of one for each."""
-
-
-class Wrapping(Source):
-    """A source that changes another one's batches; what the host gives, it gives to that one."""
-
-    source: eqx.AbstractVar[Source]
-
-    def exchanges(self) -> tuple[int, ...]:
-        return self.source.exchanges()
-
-    def at(self, step: int) -> Wrapping:
-        return replace(self, source=self.source.at(step))
-
-    def close(self) -> None:
-        self.source.close()
 
 
 class Augmentation(eqx.Module):
@@ -60,19 +46,10 @@ class Augmented(Wrapping):
     source: Source
     change: Augmentation
 
-    def init(self, key: PRNGKey) -> PyTree:
-        return self.source.init(key)
-
-    def refresh(self, state: PyTree, algorithm: Algorithm, agent: PyTree, key: PRNGKey) -> PyTree:
-        return self.source.refresh(state, algorithm, agent, key)
-
     def sample(self, state: PyTree, key: PRNGKey, size: int) -> Batch:
         sample_key, change_key = jax.random.split(key)
         rows = self.source.sample(state, sample_key, size)
         return jax.vmap(self.change)(rows, jax.random.split(change_key, size))
-
-    def feedback(self, state: PyTree, batch: Batch, metrics: Metrics) -> PyTree:
-        return self.source.feedback(state, batch, metrics)
 
 
 class GaussianNoise(Augmentation):
