@@ -11,6 +11,7 @@ _VERBS = {
     "load": "mooring.data",
     "audit": "mooring.data.audit",
     "train": "mooring.training",
+    "sweep": "mooring.sweeping.running",
     "finetune": "mooring.finetuning",
     "evaluate": "mooring.evaluation",
     "estimate": "mooring.ope.estimating",

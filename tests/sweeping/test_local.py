@@ -1,6 +1,7 @@
 """A worker's share of the machine, and that a job has it and ends with whoever started it."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -49,11 +50,15 @@ def test_devices_are_those_that_jax_finds(monkeypatch):
 
 
 @needs_affinity
-def test_a_job_has_its_workers_cores_and_environment_and_stops(tmp_path):
+def test_a_job_has_its_workers_cores_and_environment_and_stops(tmp_path, monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", "--xla_one=1 --xla_force_host_platform_device_count=7")
     core = max(os.sched_getaffinity(0))
-    running = Share(frozenset({core}), {"MINE": "4"}).start(JOB, tmp_path)
+    running = Share(frozenset({core}), {"MINE": "4", "XLA_FLAGS": "--xla_two=2"}).start(JOB, tmp_path)
     try:
         assert os.sched_getaffinity(running.process.pid) == {core}
+        told = Path(f"/proc/{running.process.pid}/environ").read_bytes().split(b"\0")
+        assert b"MINE=4" in told
+        assert b"XLA_FLAGS=--xla_one=1 --xla_two=2" in told
     finally:
         running.stop()
     assert running.process.returncode < 0
@@ -63,7 +68,10 @@ def test_a_job_has_its_workers_cores_and_environment_and_stops(tmp_path):
 def test_a_job_ends_when_the_other_end_of_its_input_is_gone(tmp_path):
     running = Running(JOB, tmp_path, {})
     running.process.stdin.close()
-    assert running.process.wait() == 1
+    with pytest.raises(BadInput, match="bc-quickstart: is being trained by another process; wait for it, or end it"):
+        Running(JOB, tmp_path, {})
+    assert running.outcome().reason
+    Running(JOB, tmp_path, {}).stop()
     assert running.log.read_text().splitlines()[0] == f"$ {JOB.typed(tmp_path)}"
 
 

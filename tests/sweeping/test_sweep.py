@@ -11,12 +11,11 @@ import numpy as np
 import pytest
 
 from mooring.cli import main
-from mooring.data import save_npz
+from mooring.data import load, save_npz
 from mooring.errors import BadInput
 from mooring.evaluation.collecting import collect
 from mooring.runs import RunFolder
 from mooring.sweeping import sweep
-from mooring.testing import small_data
 
 SMALL = {"hidden": [8], "batch_size": 4}
 FAST = {"steps": 20, "chunk": 10, "save_every": 10, "watch_every": "none", "recipe": False}
@@ -37,32 +36,34 @@ def policies(folder):
 
 
 def test_one_job_fails_the_other_does_not_and_only_the_failed_one_is_tried_again(tmp_path):
-    recipe = {"data": "pointmass-easy", "evaluate_every": 20, "episodes": 1, **FAST}
+    save_npz(load("pointmass-easy"), tmp_path / "maze.npz")  # once, which every job would else make anew
+    recipe = {"data": str(tmp_path / "maze.npz"), "evaluate_every": 20, "episodes": 1, **FAST}
     recipe |= {"bc": SMALL, "td3-bc": SMALL}  # the latter is not for discrete actions
     told: list[str] = []
     swept = sweep(recipe, folder=tmp_path / "s", workers=2, tell=told.append)
-    assert [job.name for job in swept.jobs] == ["bc-pointmass-easy", "td3-bc-pointmass-easy"]
+    assert [job.name for job in swept.jobs] == ["bc-maze", "td3-bc-maze"]
     assert told[0] == f"2 jobs of 2 members in {tmp_path}/s: 2 to do, 2 at a time"
     assert sorted(line.partition(": ")[2].split(",")[0] for line in told[1:]) == sorted(job.name for job in swept.jobs)
     (failed,) = swept.failed
     assert failed.reason.startswith("algorithm 'td3-bc': takes continuous actions, the data has discrete ones; use ")
-    assert swept.log(failed).read_text().startswith("$ mooring train td3-bc pointmass-easy --seeds=0, ")
+    assert swept.log(failed).read_text().startswith(f"$ mooring train td3-bc {tmp_path}/maze.npz --seeds=0, ")
     assert {(look.method, look.task) for look in collect([swept.table])} == {("bc", "pointmass-easy")}
-    assert "bc-pointmass-easy" in swept.page.read_text()
+    assert "bc-maze" in swept.page.read_text()
 
     before = policies(tmp_path / "s")
     told.clear()
     again = sweep(recipe, folder=tmp_path / "s", workers=1, resume=True, tell=told.append)
     assert told[0] == f"2 jobs of 2 members in {tmp_path}/s: 1 to do, 1 at a time"
-    assert told[1].startswith("1 of 1: td3-bc-pointmass-easy, ")
-    assert [outcome.job for outcome in again.failed] == ["td3-bc-pointmass-easy"]
+    assert told[1].startswith("1 of 1: td3-bc-maze, ")
+    assert [outcome.job for outcome in again.failed] == ["td3-bc-maze"]
     assert policies(tmp_path / "s") == before
 
 
-@pytest.fixture(scope="module")
-def file(tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "small.npz"
-    save_npz(small_data("continuous", episodes=20), path)
+@pytest.fixture
+def file(tmp_path):
+    """Data that lack rewards."""
+    path = tmp_path / "broken.npz"
+    np.savez(path, obs=np.zeros((4, 3), np.float32), action=np.zeros((4, 2), np.float32), terminated=np.zeros(4, bool))
     return str(path)
 
 
@@ -176,8 +177,6 @@ def test_a_killed_sweep_ends_bit_for_bit_as_an_unbroken_one(tmp_path):
 
 def test_the_command_tells_what_failed_and_how_to_try_again(tmp_path, monkeypatch, capsys, file):
     monkeypatch.chdir(tmp_path)
-    columns = np.load(file)
-    np.savez("broken.npz", **{name: columns[name] for name in columns.files if name != "reward"})
     Path("mine.toml").write_text('data = "broken.npz"\n[bc]\n')
     assert main(["sweep", "mine.toml", "--workers", "1"]) == 1
     out = capsys.readouterr().out.splitlines()

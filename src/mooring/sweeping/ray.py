@@ -14,8 +14,9 @@ from pathlib import Path
 from threading import current_thread, main_thread
 from typing import Any
 
+from mooring import cores
 from mooring.errors import BadInput, missing_extra
-from mooring.sweeping.jobs import Outcome, Running
+from mooring.sweeping.jobs import FLAGS, Outcome, Running
 from mooring.sweeping.packing import Job
 
 try:
@@ -26,7 +27,8 @@ try:
 except ImportError:
     raise missing_extra("ray", "ray", "a sweep on Ray") from None
 
-ONE_THREAD = {"NPROC": "1"}  # as many threads as XLA starts: Ray counts cores, and pins nothing to them
+# XLA's threads and devices: Ray counts cores, and pins nothing to them.
+ONE_CORE = {"NPROC": "1", FLAGS: f"{cores.FLAG}=1"}
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Cluster:
         _check_seen(folder)
         needs = {"num_gpus": 1} if self.together else {"num_cpus": 1}
         task = ray.remote(**needs)(_work)
-        environment = {} if self.together else ONE_THREAD
+        environment = {} if self.together else ONE_CORE
         waiting, running = list(reversed(jobs)), dict[Any, Job]()
         try:
             while waiting or running:
@@ -66,7 +68,8 @@ def cluster(on: str, workers: int | None) -> Iterator[Cluster]:
     try:
         ray.init(on if "://" in on else None, log_to_driver=False, logging_level="warning")
     except Exception as error:  # Ray raises that itself where its processes do not start
-        raise BadInput(f"--on {on}", f"no cluster answers: {error}", fix="start one with ray start --head") from error
+        reason = [repr(error), *filter(str.strip, str(error).splitlines())][-1]  # theirs may hold a whole traceback
+        raise BadInput(f"--on {on}", f"no cluster answers: {reason}", fix="start one with ray start --head") from error
     if current_thread() is main_thread():
         signal.signal(signal.SIGTERM, before)  # Ray's own would end this process without a word
     try:
@@ -83,7 +86,10 @@ def _work(job: Job, folder: str, origin: str, environment: Mapping[str, str]) ->
         return Outcome(job.name, 0.0, f"{folder} is not on the storage of {os.uname().nodename}")
     if Path(origin).is_dir():
         os.chdir(origin)
-    running = Running(job, Path(folder), environment)
+    try:
+        running = Running(job, Path(folder), environment)
+    except BadInput as error:  # of a sweep that was killed: Ray takes some seconds to end what it had begun
+        return Outcome(job.name, 0.0, str(error))
     try:
         return running.outcome()
     finally:
