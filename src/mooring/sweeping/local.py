@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -50,7 +50,7 @@ class Local:
     def workers(self) -> int:
         return len(self.shares)
 
-    def run(self, jobs: Sequence[Job], folder: Path) -> Iterator[Outcome]:
+    def run(self, jobs: Sequence[Job], folder: Path) -> Generator[Outcome, None, None]:
         """Every job once, in order, as workers become free; whoever stops listening ends those that are running."""
         waiting, free = deque(jobs), deque(self.shares)
         running: list[tuple[Share, Running]] = []

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +38,7 @@ class Cluster:
     workers: int
     together: bool
 
-    def run(self, jobs: Sequence[Job], folder: Path) -> Iterator[Outcome]:
+    def run(self, jobs: Sequence[Job], folder: Path) -> Generator[Outcome, None, None]:
         """Every job once, as workers become free; whoever stops listening ends those that are running."""
         folder = folder.resolve()
         _check_seen(folder)

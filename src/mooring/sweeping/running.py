@@ -7,8 +7,8 @@ job a run's folder with its log and outcome, and in the end results.csv and repo
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -39,7 +39,7 @@ class Place(Protocol):
     def together(self) -> bool:
         """Whether populations are quicker there than their members one by one."""
 
-    def run(self, jobs: Sequence[Job], folder: Path) -> Iterator[Outcome]:
+    def run(self, jobs: Sequence[Job], folder: Path) -> Generator[Outcome, None, None]:
         """Every job's outcome, as it ends; closing the iterator ends what is running."""
 
 
@@ -89,7 +89,8 @@ def sweep(
         left = [job for job in jobs if not finished(job, home)]
         members = sum(job.members for job in jobs)
         tell(f"{len(jobs)} jobs of {members} members in {home}: {len(left)} to do, {place.workers} at a time")
-        failed = list(_failed(place.run(left, home), len(left), tell))
+        with closing(place.run(left, home)) as outcomes:
+            failed = list(_failed(outcomes, len(left), tell))
     table, page = _results(home, jobs)
     return Swept(home, jobs, failed, table, page)
 
