@@ -1,6 +1,7 @@
 """Where compiled programs are kept, and that a user's own choice stands."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -15,7 +16,7 @@ VARIABLE = "JAX_COMPILATION_CACHE_DIR"
 def before_jax(monkeypatch, tmp_path):
     monkeypatch.delitem(sys.modules, "jax")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    for name in (VARIABLE, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"):
+    for name in (VARIABLE, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "JAX_TRACEBACK_IN_LOCATIONS_LIMIT"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
 
@@ -35,6 +36,18 @@ def test_nothing_changes_once_jax_is_there(monkeypatch):
     monkeypatch.delenv(VARIABLE, raising=False)
     keep_compiled()
     assert VARIABLE not in os.environ
+
+
+def test_a_start_compiles_three_programs(tmp_path):
+    """Keys, what starts a run, and what makes updates. Each further one takes its time from every start."""
+    words = (
+        "train td3-bc quickstart --hidden 8 --batch-size 4 --steps 1 --evaluate-every none --watch-every none --quiet"
+    )
+    command = [sys.executable, "-m", "mooring", *words.split(), "-o", str(tmp_path / "run")]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "JAX_LOG_COMPILES": "1"}
+    told = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stderr
+    programs = re.findall(r"Finished XLA compilation of jit\((\w+)\)", told)
+    assert programs[: programs.index("advance")] == ["_salted", "start"]
 
 
 @pytest.mark.every
