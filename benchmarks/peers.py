@@ -1,6 +1,6 @@
 """Mooring's speed beside its peers': measures what is missing, and writes what is known as docs/peers.md.
 
-    python benchmarks/peers.py make [--experiment table] [--method td3-bc] [--peer d3rlpy] [--seconds 1.5] [--rounds 5]
+    python benchmarks/peers.py make [--experiment table] [--method td3-bc] [--peer d3rlpy] [--cores all] [--seconds 1]
     python benchmarks/peers.py check
     python benchmarks/peers.py write
 
@@ -80,7 +80,8 @@ def main() -> None:
     parser.add_argument("--experiment", action="append", choices=("table", *SWEEPS))
     parser.add_argument("--method", action="append", choices=ALL)
     parser.add_argument("--peer", action="append", choices=[name for name in CONTENDERS if name != OURS])
-    parser.add_argument("--seconds", type=float, default=1.5, help="of a stretch")
+    parser.add_argument("--cores", choices=("all", "each"), help="one process on all cores, or one on each; else both")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of a stretch")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--work", type=Path, default=Path("runs/peers"), help="folder of the environment and a log")
     given = parser.parse_args()
@@ -117,8 +118,8 @@ def missing(
     for each in comparisons:
         done = {row["contender"] for line in known if each.is_of(line) for row in line["results"]}
         peers = [name for name in each.contenders if name not in (OURS, *done) and name in (given.peer or CONTENDERS)]
-        asked = each.experiment in (given.experiment or [each.experiment])
-        if peers and asked and each.method in (given.method or ALL):
+        asked = each.experiment in (given.experiment or [each.experiment]) and each.method in (given.method or ALL)
+        if peers and asked and given.cores in (None, "each" if each.per_core else "all"):
             yield each._replace(contenders=(OURS, *peers))
 
 

@@ -6,13 +6,14 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
+import jax
 import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
 import peers  # noqa: E402
-from contenders import ours, page  # noqa: E402
+from contenders import jax_script, ours, page  # noqa: E402
 from contenders.pairing import Team, compared  # noqa: E402
 from contenders.work import SETTINGS, Work  # noqa: E402
 
@@ -39,6 +40,10 @@ def team(form: str, log, per_core: bool = False) -> Team:
     return Team.start(form, command, per_core, log)
 
 
+pins = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system can not pin a process to a core")
+
+
+@pins
 def test_rates_and_ratios_of_two_contenders(tmp_path):
     with (tmp_path / "log").open("w") as log:
         teams = [team("fast", log), team("slow", log)]
@@ -52,6 +57,7 @@ def test_rates_and_ratios_of_two_contenders(tmp_path):
     assert slow["megabytes"] > 1
 
 
+@pins
 def test_processes_on_each_core_add_up(tmp_path):
     cores = len(os.sched_getaffinity(0))
     with (tmp_path / "log").open("w") as log:
@@ -61,6 +67,7 @@ def test_processes_on_each_core_add_up(tmp_path):
     assert (row["processes"], row["rate"]) == (cores, 2.0 * cores)
 
 
+@pins
 def test_a_contender_that_fails_is_named(tmp_path):
     with (tmp_path / "log").open("w") as log, pytest.raises(RuntimeError, match=r"exit\(3\) ended with 3"):
         Team.start("broken", [sys.executable, "-c", "exit(3)"], False, log)
@@ -73,14 +80,23 @@ def test_settings_are_the_published_ones(method):
     assert {name: getattr(default, name) for name in SETTINGS[method]} == SETTINGS[method]
 
 
+@pytest.mark.every
+def test_contenders_count_the_updates_of_all_seeds_and_whole_calls():
+    small = {"hidden": (8, 8), "batch_size": 4}
+    assert ours.prepare(Work.of("td3-bc", seeds=2, **small), "loop")(3) == 6
+    with jax.numpy_rank_promotion("allow"):  # scripts rely on it
+        assert jax_script.prepare(Work.of("iql", **small), "one")(3) == 3
+        assert jax_script.prepare(Work.of("td3-bc", **small), "eight")(3) == 8
+
+
 def test_what_is_known_is_not_measured_again():
     everything = list(peers.plan())
-    given = Namespace(peer=None, experiment=["table"], method=["iql"])
-    first, _ = peers.missing(iter(everything), [], given)
+    given = Namespace(peer=None, experiment=["table"], method=["iql"], cores="all")
+    (first,) = peers.missing(iter(everything), [], given)
     assert first.contenders == tuple(peers.CONTENDERS)
     known = {"experiment": "table", "method": "iql", "changes": {}, "per_core": False}
     line = known | {"results": [{"contender": "Mooring"}, {"contender": "d3rlpy"}]}
-    again, _ = peers.missing(iter(everything), [line], given)
+    (again,) = peers.missing(iter(everything), [line], given)
     assert set(first.contenders) - set(again.contenders) == {"d3rlpy"}
 
 

@@ -125,27 +125,39 @@ def draw(lines: Sequence[Line], folder: Path) -> None:
 
     from mooring.report import plots
 
-    for experiment, (title, label, _) in SWEEPS.items():
-        found = points(lines, experiment)
-        if not found:
-            continue
-        figure, axes = plots.new_figure((7.4, 3.6), title)
-        for color, (name, rates) in zip(plots.cycle(found), found.items(), strict=True):
-            places = sorted(rates)
-            axes.plot(places, [rates[place] for place in places], "o-", color=color, markersize=4, label=name)
-        axes.set_xscale("log", base=2)
+    for experiment in SWEEPS:
+        if found := points(lines, experiment):
+            folder.mkdir(parents=True, exist_ok=True)
+            with matplotlib.rc_context({**plots.STYLE, "svg.fonttype": "none"}):
+                plot(experiment, found).savefig(folder / f"{experiment}.svg", metadata={"Date": None})
+
+
+def plot(experiment: str, found: dict[str, dict[int, float]]) -> Any:
+    """A line for each contender; rates on a log axis where they differ much."""
+    from matplotlib.ticker import LogLocator
+
+    from mooring.report import plots
+
+    title, label, _ = SWEEPS[experiment]
+    figure, axes = plots.new_figure((7.4, 3.6), title)
+    for color, (name, rates) in zip(plots.cycle(found), found.items(), strict=True):
+        places = sorted(rates)
+        axes.plot(places, [rates[place] for place in places], "o-", color=color, markersize=4, label=name)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(places, [f"{place:,}" for place in places])
+    low, high = axes.get_ylim()
+    if high > 10 * max(low, 1):
         axes.set_yscale("log")
-        axes.set_xticks(places, [f"{place:,}" for place in places])
-        axes.minorticks_off()
-        axes.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter(lambda value, _: number(value))
-        axes.set_xlabel(label)
-        axes.set_ylabel("Updates per second")
-        axes.grid(axis="y")
-        plots.legend_beside(axes)
-        folder.mkdir(parents=True, exist_ok=True)
-        with matplotlib.rc_context({**plots.STYLE, "svg.fonttype": "none"}):
-            figure.savefig(folder / f"{experiment}.svg", metadata={"Date": None})
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    else:
+        axes.set_ylim(0)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,g}")
+    axes.minorticks_off()
+    axes.set_xlabel(label)
+    axes.set_ylabel("Updates per second")
+    axes.grid(axis="y")
+    plots.legend_beside(axes)
+    return figure
 
 
 def settings() -> str:

@@ -33,8 +33,8 @@ class Process:
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
-            preexec_fn=lambda: os.sched_setaffinity(0, cores),
         )
+        os.sched_setaffinity(self.process.pid, cores)  # before it has started any thread
 
     def ready(self) -> dict[str, Any]:
         """What it says of itself after its first update, with the seconds since its start."""

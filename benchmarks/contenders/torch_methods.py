@@ -98,7 +98,7 @@ class TD3BC:
 
     def actor_loss(self, batch: Batch) -> Tensor:
         action = self.actor(batch.obs)
-        q = self.critics(batch.obs, action)[0]
+        q = self.critics.first(batch.obs, action)
         scale = self.work.alpha / q.detach().abs().mean()
         return -scale * q.mean() + ((action - batch.action) ** 2).mean()
 
@@ -389,7 +389,7 @@ class BCQ:
         return loss
 
     def actor_loss(self, batch: Batch) -> Tensor:
-        return -self.critics.of_many(batch.obs, self.proposed(self.actor, batch.obs, 1))[0].mean()
+        return -self.critics.first(batch.obs, self.proposed(self.actor, batch.obs, 1)[:, 0]).mean()
 
     def proposed(self, actor: nn.Module, obs: Tensor, count: int) -> Tensor:
         """The autoencoder's actions, each moved a little: (B, M, A)."""

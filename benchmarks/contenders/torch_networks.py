@@ -27,6 +27,12 @@ class MLP(nn.Module):
             x = functional.relu(torch.baddbmm(bias, x, weight))
         return torch.baddbmm(self.biases[-1], x, self.weights[-1])
 
+    def first(self, x: Tensor) -> Tensor:
+        """The first perceptron's answer alone, (B, I) -> (B, O)."""
+        for weight, bias in list(zip(self.weights, self.biases, strict=True))[:-1]:
+            x = functional.relu(torch.addmm(bias[0], x, weight[0]))
+        return torch.addmm(self.biases[-1][0], x, self.weights[-1][0])
+
     def with_slope(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """What `forward` gives of (N, B, I), and the gradient of its only output by x, which can be differentiated."""
         signs = []
@@ -52,6 +58,10 @@ class Critics(nn.Module):
 
     def forward(self, obs: Tensor, action: Tensor) -> Tensor:
         return self.net(torch.cat([obs, action], dim=-1))[..., 0]
+
+    def first(self, obs: Tensor, action: Tensor) -> Tensor:
+        """Q_1 alone, (B,)."""
+        return self.net.first(torch.cat([obs, action], dim=-1))[:, 0]
 
     def of_many(self, obs: Tensor, actions: Tensor) -> Tensor:
         """Of M actions for each row, (B, M, A) -> (N, B, M)."""
