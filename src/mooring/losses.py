@@ -110,11 +110,9 @@ def many_actions(actor: Any, obs: Float[Array, "B O"], count: int, key: PRNGKey)
 def q_of_many(critics: Ensemble, obs: Float[Array, "B O"], actions: Float[Array, "B M A"]) -> Float[Array, "N B M"]:
     """Every member's Q of each of a row's M actions."""
 
-    def values(member: Any) -> Float[Array, "B M"]:
-        each = jax.vmap(member, in_axes=(None, 0))
-        return jax.vmap(each)(obs, actions)
-
-    return jax.vmap(values)(critics.members)
+    rows, many, _ = actions.shape
+    each = jnp.repeat(obs, many, axis=0), actions.reshape(rows * many, -1)
+    return q_values(critics, *each).reshape(-1, rows, many)
 
 
 def gumbel_loss(difference: Float[Array, " B"], clip: Scalar) -> Float[Array, ""]:
