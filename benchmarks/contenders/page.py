@@ -18,8 +18,8 @@ second; the ratio beside it is Mooring's rate over the peer's in the same round,
 Mooring is the faster one.
 
 All train the same networks at the same batch size with the same optimizer, on the same {ROWS:,} rows of noise in the
-shapes of Hopper ({OBS} observations, {ACTIONS} actions; {CHOICES} choices where actions are discrete; episodes of
-{HORIZON} rows). Settings are those of each method's publication, listed below; d3rlpy's are set to them.
+shapes of Hopper ({OBS} observations, {ACTIONS} actions; {CHOICES} choices where actions are discrete), in episodes of
+{HORIZON}. Settings are those of each method's publication, listed below; d3rlpy's are set to them.
 
 - **Mooring**: the loop that `mooring train` runs, in chunks of 1,000 updates.
 - **d3rlpy**: `fit` on an `MDPDataset`, without progress bar, log files, saving and evaluation. Where it is another
@@ -30,8 +30,7 @@ shapes of Hopper ({OBS} observations, {ACTIONS} actions; {CHOICES} choices where
   `torch.compile`. `python benchmarks/peers.py check` compares the losses of five updates with Mooring's, from the same
   weights, rows and noise.
 - **JAX**: in the manner of the fastest public scripts: a jitted function of one update, or of eight in a scan, called
-  from Python.
-"""
+  from Python."""
 SWEEPS = {  # title, label of the axis, and where on it a line's point lies
     "batch": ("TD3+BC by batch size", "Rows of a batch", lambda changes: changes["batch_size"]),
     "width": ("TD3+BC by width", "Units of each hidden layer", lambda changes: changes["hidden"][0]),

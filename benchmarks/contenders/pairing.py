@@ -65,7 +65,7 @@ class Team:
     processes: list[Process]
     about: dict[str, Any] = field(default_factory=dict)
     rates: list[float] = field(default_factory=list)
-    bytes: int = 0
+    memory: int = 0  # bytes, of all processes
 
     @classmethod
     def start(cls, name: str, command: Sequence[str], per_core: bool, log: IO[str]) -> "Team":
@@ -75,7 +75,7 @@ class Team:
         team = cls(name, [Process(command, group, log) for group in groups])
         try:
             abouts = [process.ready() for process in team.processes]
-        except RuntimeError:
+        except BaseException:
             team.end()
             raise
         team.about = abouts[0]
@@ -91,7 +91,7 @@ class Team:
             process.ask(seconds)
         answers = [process.answer() for process in self.processes]
         self.rates.append(sum(each["updates"] / each["seconds"] for each in answers))
-        self.bytes = sum(each["bytes"] for each in answers)
+        self.memory = sum(each["bytes"] for each in answers)
 
 
 def compared(teams: Sequence[Team], seconds: float, rounds: int) -> list[dict[str, Any]]:
@@ -117,7 +117,7 @@ def summary(team: Team, ratios: Sequence[float]) -> dict[str, Any]:
         "ratio": rounded(median(ratios)),
         "ratio_range": [rounded(min(ratios)), rounded(max(ratios))],
         "first_update": rounded(team.about["first_update"]),
-        "megabytes": round(team.bytes / 1e6),
+        "megabytes": round(team.memory / 1e6),
         "versions": team.about["versions"],
     }
 

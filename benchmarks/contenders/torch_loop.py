@@ -1,7 +1,8 @@
 """A lean PyTorch loop: rows on the device as tensors, drawn by one index; eager or compiled.
 
 Compiled is what changes no state: targets, and losses with their backward passes. Compiling whole updates, with the
-optimizer, was slower where it was tried."""
+optimizer, was slower where it was tried: it breaks at the optimizer.
+"""
 
 import os
 from collections.abc import Callable
