@@ -22,6 +22,10 @@ from mooring.types import Algorithm, Metrics, PRNGKey, Source, Spec, Step
 
 write_out()
 
+# On CPUs, matrix products by Eigen: YNNPACK's keep to one core where rows are many (docs/speed.md). The option is
+# known to exist in these versions; one that does not exist is an error.
+COMPILER = {"xla_cpu_experimental_ynn_fusion_type": ""} if (0, 10) <= jax.__version_info__[:2] <= (0, 12) else {}
+
 
 class Run(eqx.Module):
     """All that changes while training: one pytree, one checkpoint."""
@@ -62,7 +66,7 @@ def start(algorithms: Algorithm, source: Source, spec: Spec, keys: Key[Array, " 
     return jax.tree.map(lambda leaf: jax.lax.convert_element_type(leaf, leaf.dtype), run)
 
 
-@partial(jax.jit, donate_argnames="run")
+@partial(jax.jit, donate_argnames="run", compiler_options=COMPILER)
 def advance(
     algorithms: Algorithm, source: Source, run: Run, updates: Int[Array, ""] | int
 ) -> tuple[Run, dict[str, Float[Array, " P"]]]:

@@ -71,6 +71,11 @@ class Linear(eqx.Module):
         return x @ self.weight + self.bias
 
 
+def on_rows(layer: Callable[[Float[Array, " I"]], Float[Array, " O"]], x: Float[Array, "*L I"]) -> Float[Array, "*L O"]:
+    """A layer's output for every vector along the leading axes, which are made one."""
+    return jax.vmap(layer)(x.reshape(-1, x.shape[-1])).reshape(*x.shape[:-1], -1)
+
+
 class LayerNorm(eqx.Module):
     """Ba et al. 2016, with a learned scale and shift."""
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Shaped
 
-from mooring.networks.mlp import LayerNorm, Linear
+from mooring.networks.mlp import LayerNorm, Linear, on_rows
 from mooring.networks.transformer import Decoder, Rate
 from mooring.types import PRNGKey
 
@@ -76,16 +76,18 @@ class TrajectoryModel(eqx.Module):
         """Actions as they stand in a window: discrete ones one-hot."""
         return jax.nn.one_hot(action, self.head.bias.shape[0]) if self.discrete else action
 
-    def __call__(self, window: Window, rate: Rate = 0.0, key: PRNGKey | None = None) -> Float[Array, "T A"]:
-        """At each step the action in [-1, 1], or logits of the actions, given its return, its obs and all before.
+    def __call__(self, windows: Window, rate: Rate = 0.0, key: PRNGKey | None = None) -> Float[Array, "B T A"]:
+        """At each step of a batch of windows the action in [-1, 1], or logits of the actions, given its return, its obs
+        and all before.
 
         With a key, dropout of the given rate.
         """
         last = self.of_timestep.shape[0] - 1  # an episode that outlasts every logged one stays at the last embedding
-        time = self.of_timestep[jnp.minimum(window.timestep, last)]
-        returns = jax.vmap(self.of_return)(window.return_to_go[:, None])
-        parts = returns, jax.vmap(self.of_obs)(window.obs), jax.vmap(self.of_action)(window.action)
-        tokens = jnp.stack([part + time for part in parts], axis=1).reshape(-1, time.shape[1])
-        outputs = self.decoder(jax.vmap(self.norm)(tokens), jnp.repeat(window.mask > 0, 3), rate, key)
-        prediction = jax.vmap(self.head)(outputs[1::3])  # from the tokens of observations
+        time = self.of_timestep[jnp.minimum(windows.timestep, last)]
+        returns = on_rows(self.of_return, windows.return_to_go[..., None])
+        parts = returns, on_rows(self.of_obs, windows.obs), on_rows(self.of_action, windows.action)
+        batch, steps, width = time.shape
+        tokens = jnp.stack([part + time for part in parts], axis=2).reshape(batch, 3 * steps, width)
+        outputs = self.decoder(on_rows(self.norm, tokens), jnp.repeat(windows.mask > 0, 3, axis=1), rate, key)
+        prediction = on_rows(self.head, outputs[:, 1::3])  # from the tokens of observations
         return prediction if self.discrete else jnp.tanh(prediction)

@@ -1,7 +1,10 @@
 """A causal transformer in the form of GPT-2: normalization before each part, dropout, weights drawn from N(0, 0.02^2).
 
 Radford et al. 2019, "Language Models are Unsupervised Multitask Learners"; attention: Vaswani et al. 2017,
-arXiv 1706.03762. It maps one sequence of embedded tokens; what tells their places apart is the caller's to add.
+arXiv 1706.03762. It maps embedded tokens; what tells their places apart is the caller's to add.
+
+Unlike other networks these take a batch of sequences: their dense layers then see all tokens of all sequences as rows
+along one axis. Over two axes, as `vmap` would have it, XLA copies both operands of each weight's gradient on CPUs.
 """
 
 import equinox as eqx
@@ -9,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from mooring.networks.mlp import MLP, Initializer, LayerNorm, Linear
+from mooring.networks.mlp import MLP, Initializer, LayerNorm, Linear, on_rows
 from mooring.types import PRNGKey, Scalar
 
 Rate = Scalar
@@ -49,15 +52,15 @@ class Attention(eqx.Module):
         return cls(Linear.of(input_key, width, 3 * width, GPT2), Linear.of(output_key, width, width, GPT2), heads)
 
     def __call__(
-        self, x: Float[Array, "T D"], visible: Bool[Array, "T T"], rate: Rate, key: PRNGKey | None
-    ) -> Float[Array, "T D"]:
+        self, x: Float[Array, "B T D"], visible: Bool[Array, "B T T"], rate: Rate, key: PRNGKey | None
+    ) -> Float[Array, "B T D"]:
         weight_key, output_key = split(key, 2)
-        heads = x.shape[0], self.heads, x.shape[1] // self.heads
-        queries, keys, values = (part.reshape(heads) for part in jnp.split(jax.vmap(self.inputs)(x), 3, axis=1))
-        score = jnp.einsum("qhd,khd->hqk", queries, keys) / heads[2] ** 0.5
-        weight = jax.nn.softmax(jnp.where(visible[None], score, -jnp.inf))
-        mixed = jnp.einsum("hqk,khd->qhd", dropout(weight, rate, weight_key), values).reshape(x.shape)
-        return dropout(jax.vmap(self.output)(mixed), rate, output_key)
+        heads = *x.shape[:2], self.heads, x.shape[2] // self.heads
+        queries, keys, values = (part.reshape(heads) for part in jnp.split(on_rows(self.inputs, x), 3, axis=2))
+        score = jnp.einsum("bqhd,bkhd->bhqk", queries, keys) / heads[3] ** 0.5
+        weight = jax.nn.softmax(jnp.where(visible[:, None], score, -jnp.inf))
+        mixed = jnp.einsum("bhqk,bkhd->bqhd", dropout(weight, rate, weight_key), values).reshape(x.shape)
+        return dropout(on_rows(self.output, mixed), rate, output_key)
 
 
 class Block(eqx.Module):
@@ -76,11 +79,11 @@ class Block(eqx.Module):
         return cls(attention, perceptron, LayerNorm.of(width), LayerNorm.of(width))
 
     def __call__(
-        self, x: Float[Array, "T D"], visible: Bool[Array, "T T"], rate: Rate, key: PRNGKey | None
-    ) -> Float[Array, "T D"]:
+        self, x: Float[Array, "B T D"], visible: Bool[Array, "B T T"], rate: Rate, key: PRNGKey | None
+    ) -> Float[Array, "B T D"]:
         attention_key, perceptron_key = split(key, 2)
-        x = x + self.attention(jax.vmap(self.attention_norm)(x), visible, rate, attention_key)
-        return x + dropout(jax.vmap(self.perceptron)(jax.vmap(self.perceptron_norm)(x)), rate, perceptron_key)
+        x = x + self.attention(on_rows(self.attention_norm, x), visible, rate, attention_key)
+        return x + dropout(on_rows(self.perceptron, on_rows(self.perceptron_norm, x)), rate, perceptron_key)
 
 
 class Decoder(eqx.Module):
@@ -95,15 +98,15 @@ class Decoder(eqx.Module):
         return cls(tuple(Block.of(k, width, heads) for k in jax.random.split(key, layers)), LayerNorm.of(width))
 
     def __call__(
-        self, tokens: Float[Array, "T D"], real: Bool[Array, " T"], rate: Rate = 0.0, key: PRNGKey | None = None
-    ) -> Float[Array, "T D"]:
+        self, tokens: Float[Array, "B T D"], real: Bool[Array, "B T"], rate: Rate = 0.0, key: PRNGKey | None = None
+    ) -> Float[Array, "B T D"]:
         """One output for each token, from it and the real ones before it. Dropout takes a key; without one, none."""
         key, *block_keys = split(key, 1 + len(self.blocks))
-        visible = causal(real)
+        visible = jax.vmap(causal)(real)
         x = dropout(tokens, rate, key)
         for block, block_key in zip(self.blocks, block_keys, strict=True):
             x = block(x, visible, rate, block_key)
-        return jax.vmap(self.norm)(x)
+        return on_rows(self.norm, x)
 
 
 def causal(real: Bool[Array, " T"]) -> Bool[Array, "T T"]:

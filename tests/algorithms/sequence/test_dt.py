@@ -54,7 +54,7 @@ def greedy_step(policy: ReturnConditioned, memory: Any, obs: Any) -> Any:
 
 @jax.jit
 def predict(model: TrajectoryModel, window: Window) -> Any:
-    return model(window)[-1]
+    return model(jax.tree.map(lambda column: column[None], window))[0, -1]
 
 
 def test_square_loss_is_the_mean_over_what_is_real() -> None:
@@ -163,7 +163,7 @@ def test_a_key_samples_discrete_actions_only() -> None:
         if kind == "continuous":
             np.testing.assert_allclose(drawn, np.tile(greedy, (4000, 1)), rtol=1e-6)
         else:
-            chance = jax.nn.softmax(policy.model(after.window)[-1])
+            chance = jax.nn.softmax(predict(policy.model, after.window))
             assert greedy == np.argmax(chance)
             assert after.window.action[-1].tolist() == np.eye(4)[int(greedy)].tolist()
             np.testing.assert_allclose(np.bincount(drawn, minlength=4) / 4000, chance, atol=0.03)

@@ -92,11 +92,10 @@ class DT(Algorithm):
 
     def update(self, agent: Agent, batch: Batch, key: PRNGKey, step: Step) -> tuple[Agent, Metrics]:
         batch = agent.normalizer.batch(batch)
-        keys = jax.random.split(key, self.batch_size)
 
         def loss(model: TrajectoryModel) -> Loss:
             windows = jax.vmap(lambda row: window_of(row, model, self.return_scale))(batch)
-            prediction = jax.vmap(model, in_axes=(0, None, 0))(windows, self.dropout, keys)
+            prediction = model(windows, self.dropout, key)
             action_loss = cross_entropy_loss if model.discrete else square_loss
             return action_loss(prediction, batch.action, batch["mask"])
 
@@ -136,7 +135,7 @@ class ReturnConditioned(Policy):
         unknown = jnp.zeros(self.normalizer.actions)  # which the prediction does not see
         to_go = memory.return_to_go / self.return_scale
         window = memory.window.then(self.normalizer.obs(obs), unknown, to_go, memory.timestep, jnp.ones(()))
-        action = self.model(window)[-1]
+        action = self.model(jax.tree.map(lambda column: column[None], window))[0, -1]
         if self.model.discrete:
             action = jnp.argmax(action) if key is None else jax.random.categorical(key, action)
         window = replace(window, action=window.action.at[-1].set(self.model.encode(action)))
