@@ -67,6 +67,11 @@ def updates_per_second(algorithm: Algorithm, data: Dataset, seeds: int, seconds:
 
 def product_seconds(algorithm: Algorithm, data: Dataset) -> float:
     """What the matrix products of one update take, each by itself."""
+    return sum(times * seconds_of(*sizes) for sizes, times in traced_products(algorithm, data).items())
+
+
+def traced_products(algorithm: Algorithm, data: Dataset) -> Counter[tuple[int, int, int]]:
+    """How often one update makes each size of matrix product."""
     source, key = algorithm.source(data), jax.random.key(0)
 
     def started(key: Any) -> Any:
@@ -77,7 +82,7 @@ def product_seconds(algorithm: Algorithm, data: Dataset) -> float:
     agent, batch = jax.eval_shape(started, key)
     traced = jax.make_jaxpr(algorithm.update)(agent, batch, key, jnp.zeros((), int))
     share = 1 / getattr(algorithm, "actor_delay", 1)
-    return sum(times * seconds_of(*sizes) for sizes, times in products(traced.jaxpr, 1.0, share).items())
+    return products(traced.jaxpr, 1.0, share)
 
 
 def products(jaxpr: Any, times: float, share: float) -> Counter[tuple[int, int, int]]:
