@@ -20,8 +20,8 @@ from mooring.sweeping.jobs import FLAGS, Outcome, Running
 from mooring.sweeping.packing import Job
 
 try:
-    import ray  # type: ignore[import-not-found,unused-ignore]
-    from ray.util.scheduling_strategies import (  # type: ignore[import-not-found,unused-ignore]
+    import ray
+    from ray.util.scheduling_strategies import (
         NodeAffinitySchedulingStrategy,
     )
 except ImportError:
