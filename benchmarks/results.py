@@ -171,7 +171,7 @@ def page() -> str:
         "# Results",
         "Written by `python benchmarks/results.py write`: each line is one command, run as it stands there. "
         f"{SEEDS} seeds in one program, 10 episodes for each at the end, means and 95 % t intervals over seeds, which "
-        "are wide for so few. Seconds are those of two shared cores, with installation done and compiling included. "
+        "are wide for so few. Seconds are of one or two shared cores with other work beside, compiling included. "
         "Methods are trained as their papers say, for fewer updates; speed is in [speed](speed.md).",
     ]
     for task in TASKS:
