@@ -248,7 +248,7 @@ def branches(members: Sequence[Algorithm], data: Dataset) -> tuple[int, int]:
     """How many `cond` one update of the first has, and how many are left where all are advanced as a population."""
     algorithms, source = stack(members), members[0].source(data)
     run = jax.eval_shape(lambda: _start(members, data, [0] * len(members)))
-    together = jax.make_jaxpr(advance)(algorithms, source, run, UPDATES)
+    together = advance.trace(algorithms, source, run, UPDATES).jaxpr
 
     def once(agent: Any, state: PyTree, key: PRNGKey, step: Step) -> Any:
         return members[0].update(agent, source.sample(state, key, members[0].batch_size), key, step)

@@ -124,6 +124,11 @@ def q_values(critics: Ensemble, obs: Float[Array, "B O"], action: Shaped[Array, 
     return jax.vmap(lambda member: jax.vmap(member)(obs, action))(critics.members)  # members outside: fewer transposes
 
 
+def first_q(critics: Ensemble, obs: Float[Array, "B O"], action: Shaped[Array, "B ..."]) -> Float[Array, " B"]:
+    """The first member's Q of every row, which is all that TD3's actor looks at; the others are not asked."""
+    return jax.vmap(jax.tree.map(lambda leaf: leaf[0], critics.members))(obs, action)
+
+
 def smallest_q(critics: Ensemble, obs: Float[Array, "B O"], action: Shaped[Array, "B ..."]) -> Float[Array, " B"]:
     """The least of the members' Q of every row: clipped double Q with two (TD3, arXiv 1802.09477, eq. 10)."""
     return jnp.min(q_values(critics, obs, action), axis=0)

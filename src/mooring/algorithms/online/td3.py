@@ -19,7 +19,7 @@ from jaxtyping import Array, Float
 from mooring.agents import ActorCritic
 from mooring.losses import bellman_loss, smoothed_value
 from mooring.networks.actors import DeterministicActor, normal_log_density
-from mooring.networks.critics import Ensemble, q_values
+from mooring.networks.critics import Ensemble, first_q
 from mooring.normalizer import Normalizer
 from mooring.policies import ActorPolicy
 from mooring.settings import Count, NonNegative, Positive, Unit, Widths
@@ -72,7 +72,7 @@ class TD3(Algorithm):
 
 def actor_loss(actor: DeterministicActor, critics: Ensemble, batch: Batch) -> Loss:
     """Algorithm 1: the deterministic policy gradient climbs Q1(s, pi(s)), and so descends its negative."""
-    loss = -jnp.mean(q_values(critics, batch.obs, jax.vmap(actor)(batch.obs))[0])
+    loss = -jnp.mean(first_q(critics, batch.obs, jax.vmap(actor)(batch.obs)))
     return loss, {"actor_loss": loss}
 
 

@@ -20,7 +20,7 @@ from jaxtyping import Array, Float
 from mooring.agents import ActorCritic
 from mooring.algorithms.imitation.bc_vae import vae_loss
 from mooring.losses import bellman_loss, many_actions, q_of_many, soft_clipped
-from mooring.networks.critics import Critic, Ensemble, q_values
+from mooring.networks.critics import Critic, Ensemble, first_q
 from mooring.networks.mlp import MLP
 from mooring.networks.vae import VAE
 from mooring.normalizer import Normalizer
@@ -112,5 +112,5 @@ class BCQ(Algorithm):
 
 def proposer_loss(proposer: Proposer, critics: Ensemble, obs: Float[Array, "B O"], key: PRNGKey) -> Loss:
     """-E[Q1(s, a + xi(s, a))], a from the autoencoder: the deterministic policy gradient of the perturbation."""
-    loss = -jnp.mean(q_values(critics, obs, many_actions(proposer, obs, 1, key)[:, 0])[0])
+    loss = -jnp.mean(first_q(critics, obs, many_actions(proposer, obs, 1, key)[:, 0]))
     return loss, {"actor_loss": loss}

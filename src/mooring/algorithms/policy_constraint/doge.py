@@ -20,7 +20,7 @@ from jaxtyping import Array, Float
 from mooring.agents import ActorCritic
 from mooring.losses import bellman_loss, smoothed_value
 from mooring.networks.actors import DeterministicActor
-from mooring.networks.critics import Critic, Ensemble, q_values
+from mooring.networks.critics import Critic, Ensemble, first_q
 from mooring.normalizer import Normalizer
 from mooring.policies import ActorPolicy
 from mooring.settings import Count, NonNegative, Positive, Unit, Widths
@@ -148,7 +148,7 @@ def actor_loss(
     multiplier: Float[Array, ""],
 ) -> Loss:
     """-alpha E[Q1(s, pi(s))] / E|Q1| + lambda E[g(s, pi(s)) - g(s, a)]; the divisor is not differentiated."""
-    q = q_values(critics, batch.obs, jax.vmap(actor)(batch.obs))[0]
+    q = first_q(critics, batch.obs, jax.vmap(actor)(batch.obs))
     excess = excess_distance(actor, distance, batch)
     loss = -alpha * jnp.mean(q) / jax.lax.stop_gradient(jnp.mean(jnp.abs(q))) + multiplier * excess
     return loss, {"actor_loss": loss, "excess_distance": excess}

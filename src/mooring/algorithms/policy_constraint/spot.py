@@ -22,7 +22,7 @@ from mooring.agents import ActorCritic
 from mooring.algorithms.imitation.bc_vae import VAECloning
 from mooring.losses import bellman_loss, smoothed
 from mooring.networks.actors import DeterministicActor
-from mooring.networks.critics import Critic, Ensemble, q_values, smallest_q
+from mooring.networks.critics import Critic, Ensemble, first_q, smallest_q
 from mooring.networks.mlp import uniform_within
 from mooring.networks.vae import VAE
 from mooring.normalizer import Normalizer
@@ -116,7 +116,7 @@ class SPOT(Algorithm):
     def actor_loss(self, actor: DeterministicActor, agent: ActorCritic, batch: Batch, key: PRNGKey) -> Loss:
         action_key, density_key = jax.random.split(key)
         action = dropped_actions(actor, batch.obs, self.dropout, action_key)
-        q = q_values(agent.critics.model, batch.obs, action)[0]
+        q = first_q(agent.critics.model, batch.obs, action)
         density = trained(self.density, "SPOT.density")
         rarity = negative_log_density(density, batch.obs, action, self.kl_weight, density_key)
         return support_loss(q, rarity, self.density_weight)

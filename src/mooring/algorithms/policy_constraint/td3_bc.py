@@ -16,7 +16,7 @@ import optax
 from mooring.agents import ActorCritic
 from mooring.losses import bellman_loss, smoothed_value
 from mooring.networks.actors import DeterministicActor
-from mooring.networks.critics import Ensemble, q_values
+from mooring.networks.critics import Ensemble, first_q
 from mooring.normalizer import Normalizer
 from mooring.policies import ActorPolicy
 from mooring.settings import Count, NonNegative, Positive, Unit, Widths
@@ -86,7 +86,7 @@ def actor_loss(actor: DeterministicActor, critics: Ensemble, batch: Batch, alpha
     The square is a mean over action dimensions.
     """
     action = jax.vmap(actor)(batch.obs)
-    q = q_values(critics, batch.obs, action)[0]
+    q = first_q(critics, batch.obs, action)
     scale = alpha / jax.lax.stop_gradient(jnp.mean(jnp.abs(q)))
     cloning = jnp.mean((action - batch.action) ** 2)
     loss = -scale * jnp.mean(q) + cloning
