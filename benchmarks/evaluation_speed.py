@@ -24,7 +24,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -81,10 +81,11 @@ def serve(env_id: str, steps: int, episodes: list[Episode], pipe: Any) -> None:
     """A process that repeats its share of the episodes whenever it is told to."""
     envs = [endless(env_id, steps) for _ in episodes]
     pipe.send("ready")
-    while pipe.recv():
-        began = time.process_time()
-        repeat(envs, episodes)
-        pipe.send(time.process_time() - began)
+    with suppress(EOFError):  # the other end closes when all rounds are done
+        while pipe.recv():
+            began = time.process_time()
+            repeat(envs, episodes)
+            pipe.send(time.process_time() - began)
 
 
 def timed(work: Callable[[], Any], count: int) -> Rate:

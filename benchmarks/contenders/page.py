@@ -39,15 +39,18 @@ SWEEPS = {  # title, label of the axis, and where on it a line's point lies
 }
 
 
+PINNED = "One process pinned to each core, rates added up: what a machine gives to somebody with several seeds."
+
+
 def text(lines: Sequence[Line]) -> str:
     parts = [HEAD]
-    if any(line["experiment"] == "table" for line in lines):
+    per_core = {line["per_core"] for line in lines if line["experiment"] == "table"}
+    if False in per_core:
+        parts += ["## Updates per second", "One process, all cores:", table(lines, False, rate)]
+    if True in per_core:
+        parts += ["## Updates per second, a process on each core", PINNED, table(lines, True, rate)]
+    if False in per_core:
         parts += [
-            "## Updates per second",
-            "One process, all cores:",
-            table(lines, False, rate),
-            "One process pinned to each core, rates added up: what a machine gives to somebody with several seeds.",
-            table(lines, True, rate),
             "## Seconds from the start of the process to the end of the first update",
             table(lines, False, lambda row: f"{row['first_update']:.1f}"),
             "## Most memory, in megabytes",
