@@ -5,9 +5,10 @@
 Updates run at the paper's batch and widths on Hopper's shapes (see `speed.py`). First without a profiler, for their
 rate: with the floating-point operations of the matrix products (`speed.products`) it gives their rate, which stands
 beside that of a 256 x 256 x 256 product timed in the same run. Then under JAX's profiler, where the time of each
-compiled operation is put down to the line of source that asked for it. Operations run side by side where they can,
-so the kinds are shares of the operations' times summed up. "copies" are what the compiler adds to change a layout;
-"rest" are activations, losses and their gradients.
+compiled operation is put down to the line of source that asked for it; the kinds are shares of their sum. For these pin
+the command to one core (`taskset -c 0`): on several, products end on other threads than they begin on, and their
+times are missed. "copies" are what the compiler adds to change a layout; "rest" are activations, losses and their
+gradients.
 """
 
 import argparse

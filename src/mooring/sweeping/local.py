@@ -1,7 +1,7 @@
 """Jobs on this machine: one at a time on each core, or on each GPU.
 
-XLA makes poor use of several cores for one small program: on two cores, two processes with one core each made 1.7 times
-the updates of one process with both (TD3+BC, four seeds in each process). So each worker has cores of its own.
+XLA makes poor use of several cores for one small program (docs/sweeps.md has a measurement), so each worker has cores of
+its own.
 """
 
 from __future__ import annotations
