@@ -36,18 +36,20 @@ np.savez(sys.argv[3], *map(np.asarray, jax.tree.leaves(trained.policies)))
 
 
 @pytest.mark.parametrize(
-    ("seeds", "split", "talk"),
+    ("seeds", "split"),
     [
-        pytest.param(4, "whole", False, marks=pytest.mark.every),
-        pytest.param(1, "split", True, marks=pytest.mark.every),
-        pytest.param(2, "split", True, marks=pytest.mark.every),
+        pytest.param(4, "whole", marks=pytest.mark.every),
+        pytest.param(1, "split", marks=pytest.mark.every),
+        pytest.param(2, "split", marks=pytest.mark.every),
     ],
 )
-def test_four_devices_learn_what_one_learns(tmp_path, seeds, split, talk):
+def test_four_devices_learn_what_one_learns(tmp_path, seeds, split):
     flags = f"{os.environ.get('XLA_FLAGS', '')} {FLAG}=4"
     words = [sys.executable, "-c", SCRIPT, str(seeds), split, str(tmp_path / "four.npz")]
     told = subprocess.run(words, env={**os.environ, "XLA_FLAGS": flags}, capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "{4} []" or (talk and told.stdout.startswith("{4} [") and "all-reduce" in told.stdout)
+    devices, talk = told.stdout.strip().split(" ", 1)
+    assert devices == "{4}"
+    assert "all-reduce" in talk if split == "split" else talk == "[]"
     one = mooring.train(TD3BC(hidden=(16, 16), batch_size=16), small_data("continuous", 20), 50, seeds=seeds)
     four = np.load(tmp_path / "four.npz")
     for mine, theirs in zip(jax.tree.leaves(one.policies), four.values(), strict=True):

@@ -1,7 +1,7 @@
 """Jobs on this machine: one at a time on each core, or on each GPU.
 
-XLA makes poor use of several cores for one small program (docs/sweeps.md has a measurement), so each worker has cores of
-its own.
+XLA makes poor use of several cores for one small program (docs/sweeps.md has a measurement), so each worker has cores
+of its own.
 """
 
 from __future__ import annotations

@@ -21,9 +21,7 @@ from mooring.sweeping.packing import Job
 
 try:
     import ray
-    from ray.util.scheduling_strategies import (
-        NodeAffinitySchedulingStrategy,
-    )
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 except ImportError:
     raise missing_extra("ray", "ray", "a sweep on Ray") from None
 
