@@ -6,7 +6,8 @@ arXiv 1906.00949, algorithm 1.
 The maximum mean discrepancy (MMD) between a few actions of the actor and of an autoencoder of the data's actions is
 kept below a threshold by a multiplier that is learned. As in the published code, they are compared before their tanh,
 the actor's noise is cut off there, and the actor only matches the data at first. Departures: the multiplier begins at
-1, there at a random value; no penalty on the critics' disagreement, which the published runs leave out too.
+1, there at a random value; no penalty on the critics' disagreement, which the published runs leave out too. D4RL's runs
+of it have no target actor and look at the value of one action only.
 """
 
 from dataclasses import replace
@@ -50,7 +51,9 @@ class BEAR(Algorithm):
     smallest_share: Unit = 0.75  # lambda: weight of the smaller critic in the target, of the larger the rest; table
     kl_weight: NonNegative = 0.5  # of the autoencoder's divergence from its prior; published code
     discount: Unit = 0.99  # gamma; published code
-    learning_rate: Positive = 1e-3  # of all networks and of the multiplier; published code
+    learning_rate: Positive = 1e-3  # of critics and autoencoder; published code
+    actor_learning_rate: Positive = 1e-3  # published code
+    multiplier_learning_rate: Positive = 1e-3  # published code
     target_rate: Unit = 5e-3  # tau; published code
     match_samples: Count = static(5)  # actions of each side that the discrepancy compares; published code
     target_samples: Count = static(10)  # p, actions that the target's maximum is over; published code
@@ -68,14 +71,15 @@ class BEAR(Algorithm):
         actor = SquashedGaussianActor.of(actor_key, *sizes, self.hidden)
         critics = Ensemble.of(critic_key, 2, lambda k: Critic.of(k, *sizes, self.hidden))
         rate = optax.adam(self.learning_rate)
-        networks = ActorCritic.of(Learner.of(actor, rate), Learner.of(critics, rate), normalizer)
+        learners = Learner.of(actor, optax.adam(self.actor_learning_rate)), Learner.of(critics, rate)
         vae = Learner.of(VAE.of(vae_key, *sizes, self.vae_hidden), rate)
-        return Agent(vae, networks, Learner.of(jnp.zeros(()), rate))
+        log_multiplier = Learner.of(jnp.zeros(()), optax.adam(self.multiplier_learning_rate))
+        return Agent(vae, ActorCritic.of(*learners, normalizer), log_multiplier)
 
     def update(self, agent: Agent, batch: Batch, key: PRNGKey, step: Step) -> tuple[Agent, Metrics]:
         networks = agent.networks
         batch = networks.normalizer.batch(batch)
-        rate = optax.adam(self.learning_rate)
+        rate, actor_rate = optax.adam(self.learning_rate), optax.adam(self.actor_learning_rate)
         vae_key, next_key, actor_key = jax.random.split(key, 3)
 
         vae, vae_metrics = agent.vae.descend(rate, lambda model: vae_loss(model, batch, self.kl_weight, vae_key))
@@ -87,11 +91,11 @@ class BEAR(Algorithm):
 
         multiplier, warm = jnp.exp(agent.log_multiplier.model), step >= self.warm_steps
         actor, actor_metrics = networks.actor.descend(
-            rate, lambda pi: self.actor_loss(pi, vae.model, critics.model, batch.obs, multiplier, warm, actor_key)
+            actor_rate, lambda pi: self.actor_loss(pi, vae.model, critics.model, batch.obs, multiplier, warm, actor_key)
         )
         excess = actor_metrics["mmd"] - self.threshold
         log_multiplier, multiplier_metrics = agent.log_multiplier.descend(
-            rate, lambda log_alpha: multiplier_loss(log_alpha, excess)
+            optax.adam(self.multiplier_learning_rate), lambda log_alpha: multiplier_loss(log_alpha, excess)
         )
         log_multiplier = replace(log_multiplier, model=jnp.clip(log_multiplier.model, *LOG_MULTIPLIER_RANGE))
 
