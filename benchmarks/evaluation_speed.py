@@ -5,12 +5,13 @@
 Untrained policies of TD3+BC (two layers of 256) play in environments that end after `steps` steps and never before
 (Hopper does not end when it falls), so that every round is the same work. Their actions are kept, and the simulator
 alone repeats the same episodes with them, by a plain loop over `env.step`: on one core, and shared out over a process
-for each core. The five are timed one after another in each round, on a machine that may be busy with other things, so
+for each core. The six are timed one after another in each round, on a machine that may be busy with other things, so
 ratios are taken within a round, and their medians printed:
 
     one core        steps/s of the simulator alone, by one plain loop
     all cores       steps/s of the simulator alone, by a process for each core
-    evaluation      steps/s of `Environments.rollout`, nothing beside
+    evaluation      steps/s of `Environments.rollout` in one process, nothing beside
+    shared out      steps/s of the same with a process for each core
     beside training steps/s of the same, and updates/s, while TD3+BC is trained
     training        updates/s with nothing beside
 
@@ -24,8 +25,10 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import gymnasium
@@ -36,6 +39,7 @@ from speed import CHUNK
 from mooring import loop
 from mooring.algorithms.policy_constraint.td3_bc import TD3BC
 from mooring.data import Dataset
+from mooring.environments.making import make
 from mooring.evaluation.rollouts import Environments
 
 SEED = 0
@@ -48,10 +52,13 @@ class Rate(NamedTuple):
     processor: float
 
 
-def endless(env_id: str, steps: int) -> Any:
-    """An environment whose episodes all have so many steps."""
+def endless(folder: Path, env_id: str, steps: int) -> str:
+    """An environment whose episodes all have so many steps: a user's file, since other processes have to find it."""
     falls = {"terminate_when_unhealthy": False} if env_id.startswith(("Hopper", "Walker", "Ant", "Humanoid")) else {}
-    return gymnasium.make(env_id, max_episode_steps=steps, **falls)
+    options = {"max_episode_steps": steps, **falls}
+    file = folder / "endless.py"
+    file.write_text(f"import gymnasium\ndef env():\n    return gymnasium.make({env_id!r}, **{options!r})\n")
+    return f"{file}:env"
 
 
 class Recorded(gymnasium.Wrapper[Any, Any, Any, Any]):
@@ -77,9 +84,9 @@ def repeat(envs: list[Any], episodes: list[Episode]) -> None:
             env.step(action)
 
 
-def serve(env_id: str, steps: int, episodes: list[Episode], pipe: Any) -> None:
+def serve(env_id: str, episodes: list[Episode], pipe: Any) -> None:
     """A process that repeats its share of the episodes whenever it is told to."""
-    envs = [endless(env_id, steps) for _ in episodes]
+    envs = [make(env_id) for _ in episodes]
     pipe.send("ready")
     with suppress(EOFError):  # the other end closes when all rounds are done
         while pipe.recv():
@@ -97,12 +104,12 @@ def timed(work: Callable[[], Any], count: int) -> Rate:
 class Processes:
     """A process for each core, with a share of the episodes."""
 
-    def __init__(self, env_id: str, steps: int, episodes: list[Episode], cores: int) -> None:
+    def __init__(self, env_id: str, episodes: list[Episode], cores: int) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipes = []
         for core in range(cores):
             ours, theirs = context.Pipe()
-            share = (env_id, steps, episodes[core::cores], theirs)
+            share = (env_id, episodes[core::cores], theirs)
             context.Process(target=serve, args=share, daemon=True).start()
             self.pipes.append(ours)
         self.tell(None)
@@ -150,24 +157,26 @@ class Training:
         return made
 
 
-def rounds(given: argparse.Namespace) -> Iterator[dict[str, Rate]]:
-    made_by = lambda env_id: Recorded(endless(env_id, given.steps))
+def rounds(given: argparse.Namespace, folder: Path) -> Iterator[dict[str, Rate]]:
+    env_id, shape = endless(folder, given.env, given.steps), (given.members, given.episodes)
     cores, count = len(os.sched_getaffinity(0)), given.members * given.episodes * given.steps
-    with closing(endless(given.env, given.steps)) as env:
+    with make(env_id) as env:
         training = Training(logged(env), given.members)
     policies = loop.policies(training.fixed[0], training.run.agent)
-    with Environments(given.env, given.members, given.episodes, made_by=made_by) as first:
+    with Environments(env_id, *shape, made_by=lambda env_id: Recorded(make(env_id))) as first:
         first.rollout(policies, SEED)
-        episodes = [(env.seed, env.actions) for env in first.envs]
-    alone = [endless(given.env, given.steps) for _ in episodes]
-    processes = Processes(given.env, given.steps, episodes, cores)
+        episodes = [(env.seed, env.actions) for env in first.group.envs]
+    alone = [make(env_id) for _ in episodes]
+    processes = Processes(env_id, episodes, cores)
     worker = ThreadPoolExecutor(1)
-    with Environments(given.env, given.members, given.episodes, made_by=partial(endless, steps=given.steps)) as ours:
-        play = partial(ours.rollout, policies, SEED)
+    with Environments(env_id, *shape) as ours, Environments(env_id, *shape, processes=cores) as shared:
+        play, play_shared = (partial(each.rollout, policies, SEED) for each in (ours, shared))
         play()
+        play_shared()
         for _ in range(given.rounds):
             found = {"one core": timed(partial(repeat, alone, episodes), count), "all cores": processes.rate(count)}
             found["evaluation"] = timed(play, count)
+            found["shared out"] = timed(play_shared, count)._replace(processor=float("nan"))
             found["training"] = timed(training.chunk, training.updates)
             began, playing = time.perf_counter(), worker.submit(timed, play, count)
             updates = training.until(playing.done)
@@ -179,6 +188,7 @@ def rounds(given: argparse.Namespace) -> Iterator[dict[str, Rate]]:
 RATIOS = (
     ("evaluation", "one core"),
     ("evaluation", "all cores"),
+    ("shared out", "all cores"),
     ("evaluation beside training", "evaluation"),
     ("training beside evaluation", "training"),
 )
@@ -190,7 +200,8 @@ def main() -> None:
     for name, default in (("members", 4), ("episodes", 10), ("steps", 250), ("rounds", 5)):
         parser.add_argument(f"--{name}", type=int, default=default)
     given = parser.parse_args()
-    found = list(rounds(given))
+    with TemporaryDirectory() as folder:
+        found = list(rounds(given, Path(folder)))
     print(f"{given.env}: {given.members} members x {given.episodes} episodes x {given.steps} steps")
     for name in found[0]:
         rates = [each[name].each_second for each in found]

@@ -19,7 +19,8 @@ from mooring.data import load
 from mooring.data.catalog import score_range_of_env
 from mooring.data.changes import MONTE_CARLO
 from mooring.data.dataset import Dataset
-from mooring.environments.making import check_spaces, make
+from mooring.environments.fitting import check_spaces
+from mooring.environments.making import make
 from mooring.environments.players import seed_of
 from mooring.errors import BadInput
 from mooring.hooks import Hook

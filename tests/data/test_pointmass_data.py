@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mooring.data import load, pointmass
-from mooring.environments import making
+from mooring.environments import fitting, making
 from mooring.environments.mazes import MAZES
 from mooring.errors import BadInput
 
@@ -20,7 +20,7 @@ def test_a_name_makes_a_data_set_of_its_environment(maze):
     assert pointmass.STEPS <= len(data) < pointmass.STEPS + 2 * data.horizon
     assert set(np.unique(data.action)) == {0, 1, 2, 3, 4}
     env = making.make(data.env)
-    making.check_spaces(env, data.spec())
+    fitting.check_spaces(env, data.spec())
     env.close()
 
 

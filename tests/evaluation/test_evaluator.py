@@ -76,7 +76,7 @@ def test_submit_does_not_wait(evaluator, monkeypatch):
 
 
 def test_errors_come_out_where_results_would(evaluator, monkeypatch):
-    monkeypatch.setattr(evaluator._environments.envs[4], "step", lambda action: 1 / 0)
+    monkeypatch.setattr(evaluator._environments.group.envs[4], "step", lambda action: 1 / 0)
     evaluator.submit(2, guides(2))
     with pytest.raises(BadInput, match="member 1, episode 1, step 0: ZeroDivisionError"):
         evaluator.finished(before=3)

@@ -237,8 +237,8 @@ def test_environments_can_be_played_again():
 def test_mujoco_played_again_is_the_same_to_the_last_bit():
     pytest.importorskip("mujoco")
     pytest.importorskip("imageio")
-    with Environments("Hopper-v5", 2, 2) as environments:
-        policies = gaussians(environments.envs[0], [0, 1])
+    with Environments("Hopper-v5", 2, 2) as environments, make("Hopper-v5") as env:
+        policies = gaussians(env, [0, 1])
         environments.rollout(policies, seed=8)
         again = environments.rollout(policies, seed=4)
     np.testing.assert_array_equal(again.returns, rollout(policies, "Hopper-v5", 2, seed=4).returns)

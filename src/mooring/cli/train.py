@@ -215,7 +215,8 @@ def _sweep(texts: Iterable[str], settings: dict[str, Setting]) -> dict[str, list
 
 def _evaluation(request: Request, data: Dataset) -> tuple[str | None, int | None]:
     """The environment, and how often to evaluate. Where nobody asked for it and it can not be done, that is said."""
-    from mooring.environments.making import check_spaces, make
+    from mooring.environments.fitting import check_spaces
+    from mooring.environments.making import make
 
     env, every = request["env"] or data.env, request["evaluate_every"]
     if every is None:

@@ -25,7 +25,8 @@ from mooring.data.changes import concatenate
 from mooring.data.dataset import Dataset
 from mooring.data.pointmass import SCORE_RANGES
 from mooring.data.spaces import ActionSpace, Bounds, ObsSpace, actions_of, observations_of
-from mooring.environments.making import check_spaces, make
+from mooring.environments.fitting import check_spaces
+from mooring.environments.making import make
 from mooring.environments.mazes import named_in
 from mooring.environments.players import Players, Rows, seed_of
 from mooring.errors import BadInput

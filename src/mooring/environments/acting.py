@@ -8,22 +8,20 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PyTree, Shaped
 
+from mooring.environments.group import Rows, rows
 from mooring.types import Policy, PRNGKey
 
 
 def stacked(obs: Sequence[Any], shape: tuple[int, int]) -> PyTree:
-    """Observations (P, E, ...) in the types of `Dataset.obs`. A new array each time: JAX may keep the old one."""
-    rows = jax.tree.map(lambda *parts: _typed(np.array(parts)), *obs)
-    return jax.tree.map(lambda rows: rows.reshape(*shape, *rows.shape[1:]), rows)
+    """Observations (P, E, ...) in the types of `Dataset.obs`, in new arrays."""
+    return shaped(rows(obs), shape)
 
 
-def _typed(rows: np.ndarray) -> np.ndarray:
-    if rows.ndim == 1 and rows.dtype.kind in "iu":
-        return rows.astype(np.int32)
-    return rows if rows.ndim == 4 and rows.dtype == np.uint8 else rows.astype(np.float32)
+def shaped(rows: Rows, shape: tuple[int, int]) -> PyTree:
+    """Rows of P x E environments as (P, E, ...)."""
+    return jax.tree.map(lambda part: part.reshape(*shape, *part.shape[1:]), rows)
 
 
 @partial(jax.jit, static_argnames=("members", "episodes"))

@@ -1,8 +1,8 @@
 """Episodes of a whole population of policies in a real simulator: raw returns, and nothing else.
 
 P members play E episodes each, in P x E environments that go forward together: one compiled call gives the actions of
-all, then each environment that has not ended is stepped. Each plays exactly one episode, so that short episodes,
-which are over sooner, are not counted more often than long ones.
+all, then each environment that has not ended is stepped, in this process or in several. Each plays exactly one episode,
+so that short episodes, which are over sooner, are not counted more often than long ones.
 
 Episode e of every member starts from the same seed (common random numbers): differences between members are
 differences between policies.
@@ -11,7 +11,6 @@ differences between policies.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +18,10 @@ import jax
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from mooring.environments.acting import act, begin, observe, stacked
-from mooring.environments.making import check_spaces, make
+from mooring.environments.acting import act, begin, observe, shaped
+from mooring.environments.group import Failed, Rows
+from mooring.environments.making import make
+from mooring.environments.processes import group_of
 from mooring.errors import BadInput
 from mooring.loop import member
 from mooring.normalizer import Normalizer
@@ -41,14 +42,17 @@ class Returns:
     lengths: Int64[np.ndarray, "P E"]
 
 
-def rollout(policies: Policy, env_id: str, episodes: int, seed: int = 0, sampled: bool = False) -> Returns:
+def rollout(
+    policies: Policy, env_id: str, episodes: int, seed: int = 0, sampled: bool = False, processes: int | None = None
+) -> Returns:
     """Plays `episodes` episodes with every member of a population of policies (stacked: every leaf leads with P).
 
-    Greedy, or with actions drawn from the policies where `sampled`. The result depends on the arguments alone.
+    Greedy, or with actions drawn from the policies where `sampled`. The result depends on these arguments alone, and
+    not on how many `processes` step the environments (`environments.processes.group_of`).
     Raises BadInput where the environment is unknown, does not fit the data that the policies were trained on, fails
     (naming member, episode and step) or does not end an episode within `LONGEST` steps.
     """
-    with Environments(env_id, population(policies), episodes, spec_of(policies)) as environments:
+    with Environments(env_id, population(policies), episodes, spec_of(policies), processes) as environments:
         return environments.rollout(policies, seed, sampled)
 
 
@@ -82,7 +86,8 @@ def _spec(policies: Policy) -> Spec | None:
 class Environments:
     """P x E environments of one kind, made once and played as often as wanted. A context manager that closes them.
 
-    With a `spec`, BadInput where its spaces are not theirs. `made_by` may make them otherwise than `make` does.
+    With a `spec`, BadInput where its spaces are not theirs. `processes` are as in `rollout`. `made_by` makes them
+    otherwise than `make` does, and in this process.
     """
 
     def __init__(
@@ -91,16 +96,13 @@ class Environments:
         members: int,
         episodes: int,
         spec: Spec | None = None,
+        processes: int | None = None,
         made_by: Callable[[str], Any] = make,
     ) -> None:
         if episodes < 1:
             raise BadInput("episodes", f"found {episodes}", "at least 1")
         self.env_id, self.shape = env_id, (members, episodes)
-        with ExitStack() as made:
-            self.envs = [made.enter_context(made_by(env_id)) for _ in range(members * episodes)]
-            if spec is not None:
-                check_spaces(self.envs[0], spec)
-            self._open = made.pop_all()
+        self.group = group_of(env_id, members * episodes, spec, processes, made_by)
 
     def __enter__(self) -> Environments:
         return self
@@ -110,23 +112,27 @@ class Environments:
 
     def close(self) -> None:
         """Closes every environment."""
-        self._open.close()
+        self.group.close()
 
     def rollout(self, policies: Policy, seed: int = 0, sampled: bool = False) -> Returns:
         """One episode in each environment; see `rollout`."""
         key = jax.random.key(seed) if sampled else None
         obs = self._reset(seed)
         memory = begin(policies, *self.shape)
-        returns, lengths = np.zeros(len(obs)), np.zeros(len(obs), np.int64)
-        alive = np.ones(len(obs), bool)
+        count = self.shape[0] * self.shape[1]
+        returns, lengths, alive = np.zeros(count), np.zeros(count, np.int64), np.ones(count, bool)
         for step in range(LONGEST):
-            actions, memory = act(policies, memory, stacked(obs, self.shape), key, step)
-            action = np.asarray(actions).reshape(len(obs), *actions.shape[2:])
-            broken = alive & ~np.isfinite(action).reshape(len(obs), -1).all(axis=1)
+            actions, memory = act(policies, memory, shaped(obs, self.shape), key, step)
+            action = np.asarray(actions).reshape(count, *actions.shape[2:])
+            broken = alive & ~np.isfinite(action).reshape(count, -1).all(axis=1)
             returns[broken], alive[broken] = np.nan, False
             lengths += alive
-            reward = self._step(action, alive, obs, step)
+            try:
+                obs, reward, ended = self.group.step(action, alive)
+            except Failed as error:
+                raise self._failure(error, f"step {step}") from error
             returns += reward
+            alive &= ~ended
             if not alive.any():
                 return Returns(returns.reshape(self.shape), lengths.reshape(self.shape))
             if jax.tree.leaves(memory):
@@ -134,30 +140,14 @@ class Environments:
         trouble = f"an episode did not end within {LONGEST} steps"
         raise BadInput(f"environment {self.env_id}", trouble, fix="give it a time limit: gymnasium.wrappers.TimeLimit")
 
-    def _reset(self, seed: int) -> list[Any]:
+    def _reset(self, seed: int) -> Rows:
         """First observations. Neighboring seeds share no episode, as they would with seed + e."""
         members, episodes = self.shape
-        seeds = np.random.SeedSequence(seed).generate_state(episodes).tolist() * members
-        obs: list[Any] = []
-        for env, own in zip(self.envs, seeds, strict=True):
-            try:
-                obs.append(env.reset(seed=own)[0])
-            except Exception as error:
-                raise self._failure(len(obs), "reset", error) from error
-        return obs
+        try:
+            return self.group.reset(np.random.SeedSequence(seed).generate_state(episodes).tolist() * members)
+        except Failed as error:
+            raise self._failure(error, "reset") from error
 
-    def _step(self, action: np.ndarray, alive: np.ndarray, obs: list[Any], step: int) -> Float64[np.ndarray, " PE"]:
-        """Steps the environments that are alive; changes `obs` and `alive` in place and returns rewards, else 0."""
-        reward = np.zeros(len(obs))
-        for index in np.flatnonzero(alive).tolist():
-            try:
-                obs[index], reward[index], terminated, truncated, _ = self.envs[index].step(action[index])
-            except Exception as error:
-                raise self._failure(index, f"step {step}", error) from error
-            alive[index] = not (terminated or truncated)
-        return reward
-
-    def _failure(self, index: int, when: str, error: Exception) -> BadInput:
-        who, episode = divmod(index, self.shape[1])
-        where = f"environment {self.env_id}, member {who}, episode {episode}, {when}"
-        return BadInput(where, f"{type(error).__name__}: {error}")
+    def _failure(self, failed: Failed, when: str) -> BadInput:
+        who, episode = divmod(failed.index, self.shape[1])
+        return BadInput(f"environment {self.env_id}, member {who}, episode {episode}, {when}", failed.trouble)

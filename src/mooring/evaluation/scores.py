@@ -97,12 +97,15 @@ def evaluate(
     seed: int = 0,
     sampled: bool = False,
     score_range: tuple[float, float] | None = None,
+    processes: int | None = None,
 ) -> Evaluation:
     """Plays `episodes` episodes with each policy in the Gymnasium environment `env`.
 
     `policies` is one policy, a list of them, a stacked population, a file that holds a policy, or the folder of a
     run (whose environment is the default). Policies act greedily, or as they were trained to explore where `sampled`.
     `score_range` holds the returns of a random and of an expert policy; else those of D4RL or of the run's data.
+    With `processes` the environments are shared out over so many, which find them by the id alone (not those that your
+    program registered); returns do not depend on it.
 
     Raises BadInput where the environment is unknown, fails, or is not what the policies were made for.
     """
@@ -112,7 +115,7 @@ def evaluate(
             env, score_range = home.env, score_range or home.score_range
     if env is None:
         raise BadInput("evaluate", "no environment is given", "env, a Gymnasium id")
-    played = rollout(_stacked(policies), env, episodes, seed, sampled)
+    played = rollout(_stacked(policies), env, episodes, seed, sampled, processes)
     return Evaluation.of(played, env, seed, sampled, score_range)
 
 

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, PyTree
 from mooring.data.columns import take
 from mooring.data.dataset import Dataset
 from mooring.data.spaces import Discrete
-from mooring.environments.making import form
+from mooring.environments.fitting import form
 from mooring.errors import BadInput
 from mooring.evaluation.rollouts import spec_of
 from mooring.types import Policy, PRNGKey

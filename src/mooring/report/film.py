@@ -116,7 +116,7 @@ def _lived(
         cameras.append(camera(make(env_id, render_mode)))
         return cameras[-1]
 
-    with Environments(env_id, 1, episodes, spec_of(policy), filmed) as environments:
+    with Environments(env_id, 1, episodes, spec_of(policy), made_by=filmed) as environments:
         return cameras, environments.rollout(stack([policy]))
 
 
