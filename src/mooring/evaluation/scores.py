@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from mooring.environments.making import versions
 from mooring.errors import BadInput
 from mooring.evaluation.rollouts import Returns, is_population, rollout
 from mooring.evaluation.statistics import Estimate, Statistic, iqm, mean, summarize
+from mooring.jsonable import jsonable
 from mooring.loop import stack
 from mooring.types import Policy
 
@@ -86,8 +87,7 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """All of it as values that JSON knows: null stands for what is unknown or not finite."""
-        estimates = {name: each and asdict(each) for name, each in (("iqm", self.iqm), ("mean", self.mean))}
-        return dict(_finite(asdict(self) | {"scores": self.scores} | estimates))
+        return dict(jsonable(vars(self) | {"scores": self.scores, "iqm": self.iqm, "mean": self.mean}))
 
 
 def evaluate(
@@ -133,12 +133,3 @@ def _stacked(policies: Policy | Sequence[Policy]) -> Policy:
     if isinstance(policies, Policy):
         return policies if is_population(policies) else stack([policies])
     return stack(policies)
-
-
-def _finite(value: Any) -> Any:
-    """With lists for arrays, and None for numbers that are not finite."""
-    if isinstance(value, dict):
-        return {name: _finite(part) for name, part in value.items()}
-    if isinstance(value, np.ndarray | list | tuple):
-        return [_finite(part) for part in (value.tolist() if isinstance(value, np.ndarray) else value)]
-    return None if isinstance(value, float) and not np.isfinite(value) else value

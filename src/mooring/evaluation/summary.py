@@ -20,6 +20,7 @@ from mooring.evaluation.comparison import (
 from mooring.evaluation.doubts import doubts
 from mooring.evaluation.results import Look, best, curves, last, scored_tasks
 from mooring.evaluation.statistics import Estimate, iqm, mean, median
+from mooring.jsonable import jsonable
 
 STATISTICS = {"IQM": iqm, "median": median, "mean": mean}
 GAP = "optimality gap"
@@ -70,8 +71,8 @@ class Summary:
 
     def to_json(self) -> dict[str, Any]:
         """All of it as values that JSON knows: null stands for a bound that is infinite."""
-        duels = [_plain(vars(duel)) | {"verdict": duel.verdict} for duel in self.duels]
-        lines = {name: [_plain(vars(line)) for line in getattr(self, name)] for name in ("last", "best")}
+        duels = [jsonable(duel) | {"verdict": duel.verdict} for duel in self.duels]
+        lines = {name: [jsonable(line) for line in getattr(self, name)] for name in ("last", "best")}
         return {**lines, "duels": duels, "doubts": self.doubts}
 
 
@@ -132,15 +133,3 @@ def _line_of(title: str, method: str, cells: Mapping[str, Curve], chosen: Choice
             estimates[GAP] = optimality_gap(runs)
     updates = max(int(steps[-1]) for steps, _ in cells.values())
     return Line(title, method, min(counts), updates, "score" if scored else "return", estimates, lost)
-
-
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _value(value) for name, value in values.items()}
-
-
-def _value(value: Any) -> Any:
-    if isinstance(value, dict):
-        return _plain(value)
-    if isinstance(value, Estimate):
-        return _plain(vars(value))
-    return None if isinstance(value, float) and not np.isfinite(value) else value

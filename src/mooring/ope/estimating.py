@@ -15,6 +15,7 @@ from mooring.data import load
 from mooring.data.dataset import Dataset
 from mooring.errors import unknown
 from mooring.evaluation.statistics import Estimate
+from mooring.jsonable import jsonable
 from mooring.ope.behavior import Behavior, behavior_of
 from mooring.ope.case import Case
 from mooring.ope.contributions import Contributions
@@ -65,7 +66,7 @@ class Judgments:
         """As values that JSON knows; null stands for what is unknown or not finite."""
         return {
             "discount": self.discount,
-            "behavior": _numbers(self.behavior),
+            "behavior": jsonable(self.behavior),
             "estimates": [_described(each) for each in self.each],
             "chosen": self.chosen.estimator,
             "verdict": self.verdict,
@@ -169,14 +170,9 @@ def estimate(
 def _described(judgment: Judgment) -> dict[str, Any]:
     return {
         "name": judgment.estimator,
-        **_numbers(judgment.value),
-        "difference": _numbers(judgment.difference),
+        **jsonable(judgment.value),
+        "difference": jsonable(judgment.difference),
         "effective_size": judgment.effective_size,
         "warnings": [*judgment.faults, *judgment.warnings],
         "verdict": judgment.verdict,
     }
-
-
-def _numbers(estimate: Estimate) -> dict[str, float | None]:
-    found = {"value": estimate.value, "low": estimate.low, "high": estimate.high}
-    return {name: value if np.isfinite(value) else None for name, value in found.items()}
