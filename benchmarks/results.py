@@ -5,7 +5,8 @@
 
 Each result is one `mooring train`, which goes on where it was killed; its command stands in the table. What is
 finished is one line of benchmarks/results.jsonl and is not run again: delete a line to have it measured anew. A method
-is trained as its paper says, but that long counts of updates (`..._steps`, `..._period`) shrink with the schedule.
+is trained as its paper says, but that long counts of updates (`..._steps`, `..._period`) shrink with the schedule, and
+that models of a world, which papers train until they get no better, have half as many updates as the task.
 """
 
 import argparse
@@ -161,7 +162,8 @@ def command(task: Task, entry: registry.Entry) -> list[str]:
             and isinstance(setting.default, int)
             and setting.default >= LONG
         ):
-            words += [setting.option, str(max(1, setting.default * updates // PAPERS_UPDATES))]
+            shrunk = max(1, setting.default * updates // PAPERS_UPDATES)
+            words += [setting.option, str(task.updates // 2 if setting.name == "dynamics_steps" else shrunk)]
     return words
 
 
