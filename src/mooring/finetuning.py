@@ -25,6 +25,7 @@ from mooring.environments.players import seed_of
 from mooring.errors import BadInput
 from mooring.hooks import Hook
 from mooring.hooks.anneal import Anneal
+from mooring.hooks.checkpoints import KeepBest
 from mooring.hooks.collect import Collect, Exploration
 from mooring.hooks.control import Controller
 from mooring.hooks.evaluate import Evaluate
@@ -188,6 +189,7 @@ def finetune(
             closing(Evaluate(evaluate_every, voyage.env, len(population), voyage.episodes, before.spec, known))
         )
         annealed = [Anneal(name, to, cast_off, voyage.pace.every) for name, to in (anneal or {}).items()]
+        judged = [_keep_best(voyage, cast_off)] if base.checkpoints() else []
         controlled = [_controller(voyage, cast_off, logged, known)] if base.control() else []
         run_folder = RunFolder(Path(folder)) if folder else None
         check_loggers(log, run_folder)
@@ -195,7 +197,8 @@ def finetune(
         loggers = [stack.enter_context(closing(logger)) for logger in make_loggers(log, run_folder, config)]
         bar = stack.enter_context(closing(Progress(enabled=progress)))
         trainer = Trainer(base, logged, population, run_folder, save_every, total, rows, loggers, bar, since=cast_off)
-        return trainer.main(algorithms, source, total, [*annealed, collect, *controlled, evaluate, *hooks], first)
+        hooks = [*annealed, collect, *judged, *controlled, evaluate, *hooks]
+        return trainer.main(algorithms, source, total, hooks, first)
 
 
 @jax.jit
@@ -267,6 +270,10 @@ def _collect(plan: Plan, discount: float) -> Collect:
         plan.patience,
         discount,
     )
+
+
+def _keep_best(plan: Plan, cast_off: int) -> KeepBest:
+    return KeepBest(plan.pace.every, lambda step: plan.lived(step - cast_off))
 
 
 def _controller(plan: Plan, cast_off: int, logged: Dataset, known: tuple[float, float] | None) -> Controller:

@@ -15,10 +15,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key, PyTree, UInt32
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt32
 
 from mooring.threefry import write_out
-from mooring.types import Algorithm, Metrics, PRNGKey, Source, Spec, Step
+from mooring.types import Algorithm, Metrics, Policy, PRNGKey, Source, Spec, Step
 
 write_out()
 
@@ -114,6 +114,22 @@ def results(algorithms: Algorithm, agents: Any) -> Any:
 def policies(algorithms: Algorithm, agents: Any) -> Any:
     """Every member's policy, stacked."""
     return jax.vmap(lambda algorithm, agent: algorithm.policy(agent))(algorithms, agents)
+
+
+@jax.jit
+def acting(algorithms: Algorithm, agents: Any) -> Policy:
+    """What acts of every member while it learns, stacked."""
+    return jax.vmap(lambda algorithm, agent: algorithm.acting(agent))(algorithms, agents)
+
+
+@partial(jax.jit, donate_argnames="agents")
+def renewed(algorithms: Algorithm, agents: Any, keep: Bool[Array, " P"], renew: Bool[Array, " P"]) -> Any:
+    """Every member's agent, with other policies that act or are kept."""
+
+    def one(algorithm: Algorithm, agent: Any, keep: Bool[Array, ""], renew: Bool[Array, ""]) -> Any:
+        return algorithm.renewed(agent, keep, renew)
+
+    return jax.vmap(one)(algorithms, agents, keep, renew)
 
 
 def keys_at_step(run: Run) -> Key[Array, "3"]:

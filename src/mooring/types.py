@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Key, PyTree, Shaped
+from jaxtyping import Array, Bool, Float, Key, PyTree, Shaped
 
 from mooring import settings
 from mooring.errors import BadInput
@@ -171,6 +171,14 @@ class Control(NamedTuple):
     target: Scalar  # of scores: 0 is a random policy's, 1 an expert's
 
 
+class Checkpoints(NamedTuple):
+    """How episodes judge the policies that act, to keep the best (see `hooks.checkpoints.KeepBest`)."""
+
+    episodes: int  # that judge a policy
+    since: int  # steps that were lived before it is so many; until then one
+    forgotten: Scalar  # what the kept policy's worst return is multiplied by at that time
+
+
 class Algorithm(eqx.Module):
     """Hyper-parameters as fields, and pure functions of them.
 
@@ -205,6 +213,18 @@ class Algorithm(eqx.Module):
     def control(self) -> Control | None:
         """What moves a setting while the policy acts; mostly nothing does."""
         return None
+
+    def checkpoints(self) -> Checkpoints | None:
+        """How policies that act are judged, where the best is to be kept; mostly the newest is the best."""
+        return None
+
+    def acting(self, agent: Any) -> Policy:
+        """What acts while it learns: by default the policy."""
+        return self.policy(agent)
+
+    def renewed(self, agent: Any, keep: Bool[Array, ""], renew: Bool[Array, ""]) -> Any:
+        """With `checkpoints`: the policy that acts is kept, the newest one acts from now on, or both."""
+        return agent
 
     @abstractmethod
     def init(self, key: PRNGKey, spec: Spec) -> Any:

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool
 
+from mooring import loop
 from mooring.data.changes import MONTE_CARLO, discounted_sums
 from mooring.environments.players import Ended, Players, Rows, Unfinished
 from mooring.errors import BadInput
@@ -107,7 +108,8 @@ class Collect(Hook):
 
     def _live(self, session: Session, steps: int) -> None:
         players, buffer = self._players(session), _Buffer.of(session)
-        policies = self.exploration.of(session.policies(), session.spec.action)
+        acting = loop.acting(session.algorithms, session.run.agent)
+        policies = self.exploration.of(acting, session.spec.action)
         try:
             buffer.add(session, players.play(policies, steps // self.envs))
         except Unfinished as error:

@@ -4,22 +4,22 @@ Fujimoto, Chang, Smith, Gu, Precup and Meger 2023, "For SALE: State-Action Repre
 Reinforcement Learning", arXiv 2306.02451. TD3: Fujimoto, van Hoof and Meger 2018, arXiv 1802.09477. LAP: Fujimoto,
 Meger and Precup 2020, arXiv 2007.06049.
 
-It learns from logged data with a cloning term, and online without: `mooring finetune RUN --set cloning_weight=0
---offline-share 0`.
+It learns from logged data with a cloning term, and online without, where the policy is the one whose worst episode was
+best: `mooring finetune RUN --set cloning_weight=0 --set judged_episodes=20 --offline-share 0`.
 
-Departures: no checkpoints of the policy, which would have to know the returns of whole episodes and to put off learning
-while it is judged (offline the paper has none either); rows that terminate are left out of the embeddings' loss; new
-rows begin with the largest priority ever, there the largest at the last copy or since.
+Departures: learning goes on while a policy is judged, there it is put off; rows that terminate are left out of the
+embeddings' loss; new rows begin with the largest priority ever, there the largest at the last copy or since.
 """
 
 from dataclasses import replace
+from functools import partial
 from typing import ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from mooring.algorithms.online.td3 import NoisyActor
 from mooring.data.dataset import Dataset
@@ -34,6 +34,7 @@ from mooring.types import (
     ActionKind,
     Algorithm,
     Batch,
+    Checkpoints,
     Learner,
     Loss,
     Metrics,
@@ -61,6 +62,8 @@ class Agent(eqx.Module):
     target: Targets
     seen: Float[Array, "2"]  # the least and the largest target so far
     allowed: Float[Array, "2"]  # between which the next state's value is
+    acting: EmbeddedActor  # what is being judged
+    best: EmbeddedActor  # what was judged best
     normalizer: Normalizer
 
 
@@ -80,6 +83,9 @@ class TD7(Algorithm):
     target_period: Count = static(250)  # updates between two copies to targets and fixed embeddings; table 3
     embedding: Count = static(256)  # length of an embedding; table 3
     batch_size: Count = static(256)  # table 3
+    judged_episodes: Count | None = static(None)  # that judge a policy online; none keeps none; table 3 has 20
+    judged_since: Count = static(750_000)  # steps online before which one episode is enough; table 3
+    forgotten: Unit = 0.9  # what the best policy's worst return is multiplied by at that time; table 3
     hidden: Widths = static((256, 256))  # of actor and critics, behind a first layer as wide; table 3
     embedding_hidden: Widths = static((256, 256))  # table 3
     standardize: bool = static(False)  # standardize observations; published code
@@ -101,7 +107,14 @@ class TD7(Algorithm):
         critics = Ensemble.of(critic_key, 2, lambda k: SALECritic.of(k, *sizes, self.hidden))
         learners = Learner.of(embedder, rate), Learner.of(actor, rate), Learner.of(critics, rate)
         seen = jnp.asarray([jnp.inf, -jnp.inf])
-        return Agent(*learners, embedder, Targets(embedder, actor, critics), seen, jnp.zeros(2), normalizer)
+        kept = EmbeddedActor(embedder.state, actor)
+        targets = Targets(embedder, actor, critics)
+        return Agent(*learners, embedder, targets, seen, jnp.zeros(2), kept, kept, normalizer)
+
+    def adopt(self, other: Algorithm, agent: Agent, key: PRNGKey, spec: Spec) -> Agent:
+        """What was trained last acts first, and is the best so far."""
+        agent = super().adopt(other, agent, key, spec)
+        return replace(agent, acting=newest(agent), best=newest(agent))
 
     def update(self, agent: Agent, batch: Batch, key: PRNGKey, step: Step) -> tuple[Agent, Metrics]:
         batch = agent.normalizer.batch(batch)
@@ -135,8 +148,22 @@ class TD7(Algorithm):
         return jnp.clip(next_q, agent.allowed[0], agent.allowed[1])
 
     def policy(self, agent: Agent) -> ActorPolicy:
-        actor = EmbeddedActor(agent.fixed.state, agent.actor.model)
-        return ActorPolicy(NoisyActor(actor, jnp.asarray(self.exploration_noise, jnp.float32)), agent.normalizer)
+        return self._noisy(agent.best if self.judged_episodes else newest(agent), agent.normalizer)
+
+    def acting(self, agent: Agent) -> ActorPolicy:
+        return self._noisy(agent.acting if self.judged_episodes else newest(agent), agent.normalizer)
+
+    def checkpoints(self) -> Checkpoints | None:
+        episodes = self.judged_episodes
+        return Checkpoints(episodes, self.judged_since, self.forgotten) if episodes else None
+
+    def renewed(self, agent: Agent, keep: Bool[Array, ""], renew: Bool[Array, ""]) -> Agent:
+        best = jax.tree.map(partial(jnp.where, keep), agent.acting, agent.best)
+        acting = jax.tree.map(partial(jnp.where, renew), newest(agent), agent.acting)
+        return replace(agent, best=best, acting=acting)
+
+    def _noisy(self, actor: EmbeddedActor, normalizer: Normalizer) -> ActorPolicy:
+        return ActorPolicy(NoisyActor(actor, jnp.asarray(self.exploration_noise, jnp.float32)), normalizer)
 
 
 def critic_loss(
@@ -158,6 +185,11 @@ def actor_loss(
     cloning = jnp.mean((action - batch.action) ** 2)
     loss = -jnp.mean(q) + weight * jax.lax.stop_gradient(jnp.mean(jnp.abs(q))) * cloning
     return loss, {"actor_loss": loss, "cloning_loss": cloning}
+
+
+def newest(agent: Agent) -> EmbeddedActor:
+    """The actor, seeing by the embedder that it has learned with."""
+    return EmbeddedActor(agent.fixed.state, agent.actor.model)
 
 
 def copied(agent: Agent) -> Agent:
