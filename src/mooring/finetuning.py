@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -17,7 +18,7 @@ from jaxtyping import Array
 from mooring import loop
 from mooring.data import load
 from mooring.data.catalog import score_range_of_env
-from mooring.data.changes import MONTE_CARLO
+from mooring.data.changes import MONTE_CARLO, discounted_sums
 from mooring.data.dataset import Dataset
 from mooring.environments.fitting import check_spaces
 from mooring.environments.making import make
@@ -183,7 +184,7 @@ def finetune(
         "command": sys.argv,
     }
     with ExitStack() as stack:
-        collect = stack.enter_context(closing(_collect(voyage, float(getattr(base, "discount", 1.0)))))
+        collect = stack.enter_context(closing(_collect(voyage, base)))
         known = logged.score_range if voyage.env == logged.env else None
         evaluate = stack.enter_context(
             closing(Evaluate(evaluate_every, voyage.env, len(population), voyage.episodes, before.spec, known))
@@ -258,7 +259,8 @@ def _told(rows: Batch, last: Array) -> Batch:
     return replace(rows, extra={**rows.extra, "last": last})
 
 
-def _collect(plan: Plan, discount: float) -> Collect:
+def _collect(plan: Plan, algorithm: Algorithm) -> Collect:
+    plainly = partial(discounted_sums, discount=float(getattr(algorithm, "discount", 1.0)))
     return Collect(
         plan.env,
         plan.pace.every,
@@ -268,7 +270,7 @@ def _collect(plan: Plan, discount: float) -> Collect:
         plan.first_steps,
         Exploration(plan.sampled, plan.noise),
         plan.patience,
-        discount,
+        getattr(algorithm, "monte_carlo", plainly),
     )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
@@ -49,8 +50,8 @@ class Collect(Hook):
     session's source must be a `Replay`, or a `Mixture` with one among its parts; rows lie in it step by step,
     environment by environment. Returns of episodes that ended are logged (kind "collect"). Where an environment fails,
     or takes more than `patience` seconds for a step, what was lived before it is kept. A column "monte_carlo" of the
-    buffer gets, when an episode ends, the return from each of its rows on as learning sees it, by `discount`; until
-    then it is minus infinity.
+    buffer gets, when an episode ends, what `monte_carlo` (else a discounted sum) makes of its rewards as learning sees
+    them; until then it is minus infinity.
 
     A resumed run goes on where it was, to the last digit, where the buffer has the column "last" and still holds the
     episodes under way; else they are given up, with a warning, and new ones begin.
@@ -66,14 +67,15 @@ class Collect(Hook):
         warm_up: int = 0,
         exploration: Exploration | None = None,
         patience: float | None = None,
-        discount: float = 0.99,
+        monte_carlo: Callable[[np.ndarray], np.ndarray] | None = None,
     ) -> None:
         if steps < 1 or steps % envs or warm_up % envs:
             found = f"{warm_up} and {steps} steps in {envs} environments"
             raise BadInput("Collect", f"found {found}", "multiples of the environments")
         self.env_id, self.every, self.steps, self.envs, self.seed = env_id, every, steps, envs, seed
         self.warm_up, self.exploration = warm_up, exploration or Exploration()
-        self.patience, self.discount = patience, discount
+        self.patience = patience
+        self.monte_carlo = monte_carlo or partial(discounted_sums, discount=0.99)
         self.players: Players | None = None
 
     def __call__(self, session: Session) -> None:
@@ -133,7 +135,7 @@ class Collect(Hook):
                 steps = each.step + np.arange(-len(reward), 0)
                 row = len(buffer.replay.first.reward) + steps * self.envs + each.place
                 there = row >= count - capacity
-                values[each.who, row[there] % capacity] = discounted_sums(np.asarray(reward), self.discount)[there]
+                values[each.who, row[there] % capacity] = self.monte_carlo(np.asarray(reward))[there]
             column = lambda state: state.rows.extra[MONTE_CARLO]
             buffer.put(session, eqx.tree_at(column, state, jnp.asarray(values)))
 

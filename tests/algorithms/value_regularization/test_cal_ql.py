@@ -112,6 +112,23 @@ def test_logged_rows_have_the_discounted_return_of_rewards_as_learning_sees_them
     np.testing.assert_array_equal(rows.reward, DATA.reward)
 
 
+def test_an_episode_that_only_fails_is_taken_to_fail_forever(tmp_path):
+    """As of a sparse task: rewards are -3 as learning sees them, but in three rows of the log."""
+    reward = np.zeros(len(DATA), np.float32)
+    reward[[0, int(DATA.ends[3]), int(DATA.starts[7]) + 1]] = 1
+    sparse = replace(small_data("continuous"), reward=reward).with_reward(scale=4.0, shift=-3.0)
+    algorithm = CalQL(discount=0.9, failure=-3.0, **TINY)
+    found = np.asarray(algorithm.source(sparse).rows["monte_carlo"])
+    for episode, (start, end) in enumerate(zip(sparse.starts, sparse.ends + 1, strict=True)):
+        expected = np.full(end - start, -30.0)
+        if episode in (0, 3, 7):
+            expected = returns(4.0 * reward[start:end].astype(np.float64) - 3.0, 0.9)
+        np.testing.assert_allclose(found[start:end], expected, rtol=1e-5)
+        np.testing.assert_allclose(algorithm.monte_carlo(4.0 * reward[start:end].astype(float) - 3.0), expected)
+    with pytest.raises(BadInput, match="a discount below 1"):
+        replace(algorithm, discount=1.0).source(sparse)
+
+
 def test_lived_rows_get_it_when_their_episode_has_ended(tmp_path):
     algorithm = CalQL(discount=0.9, **TINY)
     train(algorithm, DATA, 3, folder=tmp_path)

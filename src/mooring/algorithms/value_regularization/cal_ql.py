@@ -6,8 +6,7 @@ Online Fine-Tuning", arXiv 2303.05479. CQL: cql_continuous.py, whose departures 
 V_mu is the Monte Carlo return of the row, by this algorithm's discount, of rewards as learning sees them. Online rows
 get theirs when their episode ends; until then, and without any, this is CQL.
 
-Departures: the actor's log standard deviation has no learned scale and offset; what would follow a time limit adds
-nothing to a return, where the published code takes an episode of a sparse task that only failed as failing forever.
+Departures: the actor's log standard deviation has no learned scale and offset.
 """
 
 from dataclasses import replace
@@ -15,12 +14,13 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Float64
 
 from mooring.agents import SoftActorCritic
 from mooring.algorithms.value_regularization.cql_continuous import CQL, Agent, Proposals, conservative_gap
-from mooring.data.changes import MONTE_CARLO, returns_to_go
+from mooring.data.changes import MONTE_CARLO, discounted_sums, returns_to_go
 from mooring.data.dataset import Dataset
 from mooring.data.mapped import MappedDataset
 from mooring.errors import BadInput
@@ -44,6 +44,7 @@ class CalQL(CQL):
     threshold: Real = -2.6  # tau: the gap that the Lagrange form allows; published code (0.8, less log 30: see CQL)
     discount: Unit = static(0.99)  # gamma, of the Monte Carlo returns too; published code
     backup_samples: Count = static(10)  # actions at s' of which the target takes the best; published code
+    failure: Real | None = static(None)  # a sparse task's reward until success; an episode of it alone fails forever
     hidden: Widths = static((256, 256, 256, 256))  # of the critics; published code for antmaze
     actor_hidden: Widths = static((256, 256))  # published code for antmaze
 
@@ -53,8 +54,23 @@ class CalQL(CQL):
             fix = "select episodes of it, which are then in memory"
             raise BadInput(data.name, "lies in files, where Cal-QL can not add the Monte Carlo returns", fix=fix)
         seen = replace(data, reward=data.reward_scale * data.reward + data.reward_shift)
-        returns = {MONTE_CARLO: returns_to_go(seen, self.discount)}
-        return Offline.of(replace(data, extra=data.extra | returns), self.columns)
+        returns = returns_to_go(seen, self.discount)
+        if self.failure is not None:
+            failed = np.logical_and.reduceat(np.isclose(seen.reward, self.failure), data.starts)
+            returns[np.repeat(failed, data.lengths)] = self._forever()
+        return Offline.of(replace(data, extra=data.extra | {MONTE_CARLO: returns}), self.columns)
+
+    def monte_carlo(self, reward: Float[np.ndarray, " T"]) -> Float64[np.ndarray, " T"]:
+        """V_mu of the rows of an episode that was lived, from its rewards as learning sees them."""
+        if self.failure is not None and np.isclose(reward, self.failure).all():
+            return np.full(len(reward), self._forever())
+        return discounted_sums(reward, self.discount)
+
+    def _forever(self) -> float:
+        assert self.failure is not None
+        if self.discount == 1:
+            raise BadInput("CalQL.failure", "what fails forever has no return", "a discount below 1")
+        return self.failure / (1 - self.discount)
 
     def init(self, key: PRNGKey, spec: Spec) -> Agent:
         rate, actor_rate = optax.adam(self.learning_rate), optax.adam(self.actor_learning_rate)
