@@ -147,7 +147,7 @@ def test_closing_ends_the_processes(reference):
 
 
 def test_an_environment_that_other_processes_can_not_make(reference):
-    with pytest.raises(Failed, match="RuntimeError: a license for one process"):
+    with pytest.raises(BadInput, match="in a process of its own: RuntimeError: a license for one process"):
         group_of(reference("only_in_the_first_process"), 4, processes=2)
 
 

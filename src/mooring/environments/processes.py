@@ -24,6 +24,7 @@ from mooring.environments.fitting import check_spaces
 from mooring.environments.group import Failed, Group, Rows, rows
 from mooring.environments.making import make
 from mooring.environments.worker import Layout, arrays, size
+from mooring.errors import BadInput
 from mooring.types import Spec
 
 WORTH = 50_000
@@ -45,7 +46,8 @@ def group_of(
     Other processes start Python anew and `make` the environment by its id: a package's, Mooring's, or one in a user's
     file, not one that a program registered or makes by `made_by`. So None, the default, means this process in a
     program, and in a command of Mooring one for each core, where there is enough to play. That needs Unix; elsewhere
-    there is one process. BadInput where the environment's spaces are not those of the `spec`.
+    there is one process. BadInput where the environment's spaces are not those of the `spec`, or where another process
+    can not make it.
     """
     with ExitStack() as made:
         first = made.enter_context(made_by(env_id))
@@ -75,9 +77,10 @@ class Processes:
             self._open = made.pop_all()
         try:
             self._answers()
-        except Failed:
+        except Failed as error:
             self.close()
-            raise
+            where = f"environment {env_id}, in a process of its own"
+            raise BadInput(where, error.trouble, fix="play in one process") from error
 
     def close(self) -> None:
         """Ends the processes, which close their environments."""
