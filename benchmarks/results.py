@@ -50,7 +50,7 @@ NOTES = {  # why a method did not do what it is known for
     "weights exp((Q - V) / alpha) hardly differ from 1 (1.00 in the mean, with alpha 2 and advantages of about 0.2): "
     "it clones. Its published runs multiply the exponent by 10, and with `--extraction 10` and all else the same it "
     "got 22.2 [4.9, 39.4]. `morel` and `mopo` had 1.1 and 3.3 with models of 1,000 updates in place of 10,000, so "
-    "for `mopo` these were not what it lacks. `sac-n`, `edac`, `combo` and `diffusion-ql` made 2,000 updates here, a "
+    "for `mopo` these were not what it lacks. `sac-n`, `edac`, `tqc`, `combo` and `diffusion-ql` made 2,000 updates, a "
     "five hundredth of a paper's schedule and a tenth of what cloning had here, `bear`, `bcq`, `doge` and `rebrac` "
     "5,000; whether more would do was not tried.",
     "pointmass": "`rem` and `ensemble-dqn` did not get off the ground: their published learning rate of 5e-5, at a "
