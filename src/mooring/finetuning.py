@@ -190,8 +190,9 @@ def finetune(
             closing(Evaluate(evaluate_every, voyage.env, len(population), voyage.episodes, before.spec, known))
         )
         annealed = [Anneal(name, to, cast_off, voyage.pace.every) for name, to in (anneal or {}).items()]
-        judged = [_keep_best(voyage, cast_off)] if base.checkpoints() else []
-        controlled = [_controller(voyage, cast_off, logged, known)] if base.control() else []
+        every, lived = voyage.pace.every, lambda step: voyage.lived(step - cast_off)
+        judged = [KeepBest(every, lived)] if base.checkpoints() else []
+        controlled = [Controller(every, _score_range(voyage, logged, known), lived)] if base.control() else []
         run_folder = RunFolder(Path(folder)) if folder else None
         check_loggers(log, run_folder)
         rows = run_folder.open(config, resume, ()) if run_folder else []
@@ -274,14 +275,10 @@ def _collect(plan: Plan, algorithm: Algorithm) -> Collect:
     )
 
 
-def _keep_best(plan: Plan, cast_off: int) -> KeepBest:
-    return KeepBest(plan.pace.every, lambda step: plan.lived(step - cast_off))
-
-
-def _controller(plan: Plan, cast_off: int, logged: Dataset, known: tuple[float, float] | None) -> Controller:
-    """By the environment's score range; where it has none, by the log's worst and best return."""
+def _score_range(plan: Plan, logged: Dataset, known: tuple[float, float] | None) -> tuple[float, float]:
+    """The environment's; where it has none, the log's worst and best return."""
     worst, best = float(logged.returns.min()), float(logged.returns.max())
     score_range = known or score_range_of_env(plan.env) or (worst, best)
     if score_range[0] == score_range[1]:
         raise BadInput(logged.name, "every episode has the same return, and no score range of the environment is known")
-    return Controller(plan.pace.every, score_range, lambda step: plan.lived(step - cast_off))
+    return score_range

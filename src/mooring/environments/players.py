@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float32, PyTree
 
 from mooring.environments.acting import act, begin, begin_again, log_probs, observe, stacked
 from mooring.environments.deadline import deadline
+from mooring.environments.group import told
 from mooring.environments.making import make
 from mooring.errors import BadInput
 from mooring.types import Policy
@@ -159,10 +160,8 @@ class Players:
         except Exception as error:
             who, place = divmod(index, self.shape[1])
             of = f"of environment {place} of member {who}"
-            trouble = f"{type(error).__name__}: {error}"
-            raise Unfinished(
-                f"{self.env_id}, episode {self.episodes[index]} {of}, step {self.step}", trouble
-            ) from error
+            where = f"{self.env_id}, episode {self.episodes[index]} {of}, step {self.step}"
+            raise Unfinished(where, told(error)) from error
 
     def _reset(self, index: int, began: int | None = None) -> Any:
         """The first observation of the episode that begins at a step, by default the present one."""
