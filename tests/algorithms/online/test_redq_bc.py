@@ -10,7 +10,7 @@ import pytest
 
 from mooring.algorithms.online.redq_bc import REDQBC
 from mooring.errors import BadInput
-from mooring.finetuning import Plan, _controller, finetune
+from mooring.finetuning import finetune
 from mooring.hooks import Hook
 from mooring.loop import member
 from mooring.testing import branches, check_learning, quick_compilation, small_data
@@ -118,9 +118,11 @@ def test_its_weight_follows_the_returns_of_each_member_online(tmp_path):
         assert float(member(unbroken.algorithms, who).cloning_weight) == pytest.approx(weight, rel=1e-5)
 
 
-def test_returns_that_are_all_the_same_tell_no_score():
+def test_returns_that_are_all_the_same_tell_no_score(tmp_path):
+    one = small_data("continuous", episodes=5).select([0])
+    train(REDQBC(**TINY | {"batch_size": 8}), one, 1, folder=tmp_path)
     with pytest.raises(BadInput, match="every episode has the same return"):
-        _controller(Plan(ENV, 2_000), 0, small_data("continuous", episodes=5).select([0]), None)
+        finetune(tmp_path, 2_000, env=ENV, data=one)
 
 
 @pytest.mark.every
