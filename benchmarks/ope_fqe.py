@@ -12,8 +12,8 @@ import sys
 import jax.numpy as jnp
 import numpy as np
 
-from mooring.ope.fqe import FQE, fitted_q
-from mooring.ope.random_mdps import TabularMDP
+from mooring.ope.learned.fqe import FQE, fitted_q
+from mooring.ope.tabular.random_mdps import TabularMDP
 from mooring.policies import TablePolicy
 
 PROCESSES, EPISODES, DISCOUNT = 10, 250, 0.95

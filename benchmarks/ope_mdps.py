@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mooring.ope.contributions import Contributions
-from mooring.ope.doubly_robust import (
+from mooring.ope.estimators.doubly_robust import (
     clipped_doubly_robust,
     direct_method,
     doubly_robust,
@@ -25,23 +25,23 @@ from mooring.ope.doubly_robust import (
     switch_doubly_robust,
     weighted_doubly_robust,
 )
-from mooring.ope.importance import (
+from mooring.ope.estimators.importance import (
     effective_size,
     importance_sampling,
     per_decision,
     weighted_importance_sampling,
     weighted_per_decision,
 )
+from mooring.ope.estimators.magic import magic
 from mooring.ope.intervals import student_t
 from mooring.ope.judgment import ENOUGH, LEAST_SUPPORT, Evidence, Judgment, automatic, judge
 from mooring.ope.logs import Values
-from mooring.ope.magic import magic
-from mooring.ope.marginalized import marginalized, marginalized_stationary
-from mooring.ope.mrdr import Choices, mrdr_values
-from mooring.ope.random_mdps import TabularMDP, TabularPolicy, mixture, random_policy, softmax_policy
 from mooring.ope.ranking import false_better, regret_at, spearman
-from mooring.ope.tabular import Model, TabularLogs, tabular_fitted_q
-from mooring.ope.traces import traced_values
+from mooring.ope.tabular.marginalized import marginalized, marginalized_stationary
+from mooring.ope.tabular.model import Model, TabularLogs, tabular_fitted_q
+from mooring.ope.tabular.mrdr import Choices, mrdr_values
+from mooring.ope.tabular.random_mdps import TabularMDP, TabularPolicy, mixture, random_policy, softmax_policy
+from mooring.ope.tabular.traces import traced_values
 
 HERE = Path(__file__).parent
 KNOWN, PAGE = HERE / "ope_mdps.jsonl", HERE.parent / "docs" / "ope_benchmark.md"
@@ -304,7 +304,7 @@ Written by `python benchmarks/ope_mdps.py write`; `make` in place of `write` com
 
 The processes are random: 20 states, 4 actions, horizon 25, discount 0.95; every pair of state and action leads to 5
 states, and has a reward that is a unit normal draw. The behavior policy is half uniform, half random. Values are those
-of the model from counts, learned from the same episodes (`mooring.ope.tabular`).
+of the model from counts, learned from the same episodes (`mooring.ope.tabular.model`).
 
 ## Errors and intervals
 
@@ -349,7 +349,7 @@ of their difference; {truly:.1f} % are. {wrong:.2f} % are called better, and are
 covers, and never NaN. `known` has the data set, its logs and tables, and the true value:
 
 ```python
-from mooring.ope.importance import weighted_per_decision
+from mooring.ope.estimators.importance import weighted_per_decision
 from mooring.testing import check_estimator
 
 check_estimator(lambda known: weighted_per_decision(known.tabular.logs))

@@ -19,11 +19,11 @@ from jaxtyping import Float, Int
 
 from mooring.data import Dataset, from_table
 from mooring.data.spaces import Discrete
-from mooring.ope.bandits import reward_values, subgaussian
 from mooring.ope.behavior import LOGGED
 from mooring.ope.contributions import Contributions
-from mooring.ope.doubly_robust import direct_method, doubly_robust, switch_doubly_robust
-from mooring.ope.importance import importance_sampling, weighted_importance_sampling
+from mooring.ope.estimators.bandits import reward_values, subgaussian
+from mooring.ope.estimators.doubly_robust import direct_method, doubly_robust, switch_doubly_robust
+from mooring.ope.estimators.importance import importance_sampling, weighted_importance_sampling
 from mooring.ope.intervals import bca_bootstrap, student_t
 from mooring.ope.judgment import Evidence, judge
 from mooring.ope.logs import Logs, Values

@@ -20,13 +20,13 @@ from jaxtyping import Float, Int
 
 from mooring.data import Dataset, Discrete
 from mooring.environments.domains.icu_sepsis import Clinicians, make
-from mooring.ope.cross_fitting import cross_fitted_values
-from mooring.ope.doubly_robust import direct_method, doubly_robust, weighted_doubly_robust
-from mooring.ope.importance import per_decision, weighted_per_decision
+from mooring.ope.estimators.doubly_robust import direct_method, doubly_robust, weighted_doubly_robust
+from mooring.ope.estimators.importance import per_decision, weighted_per_decision
 from mooring.ope.judgment import ENOUGH, Evidence, Judgment, judge
 from mooring.ope.logs import Logs
-from mooring.ope.second_moment import expected_effective_size
-from mooring.ope.tabular import Model, TabularLogs
+from mooring.ope.tabular.cross_fitting import cross_fitted_values
+from mooring.ope.tabular.model import Model, TabularLogs
+from mooring.ope.tabular.second_moment import expected_effective_size
 
 KNOWN = Path(__file__).parent / "ope_sepsis.jsonl"
 DISCOUNT = 0.99

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mooring.ope.contributions import Contributions
-from mooring.ope.doubly_robust import (
+from mooring.ope.estimators.doubly_robust import (
     clipped_doubly_robust,
     direct_method,
     doubly_robust,
@@ -15,18 +15,18 @@ from mooring.ope.doubly_robust import (
     switch_doubly_robust,
     weighted_doubly_robust,
 )
-from mooring.ope.importance import (
+from mooring.ope.estimators.importance import (
     importance_sampling,
     per_decision,
     weighted_importance_sampling,
     weighted_per_decision,
 )
+from mooring.ope.estimators.magic import magic
 from mooring.ope.logs import Logs, Values
-from mooring.ope.magic import magic
-from mooring.ope.marginalized import marginalized, marginalized_stationary
-from mooring.ope.mrdr import Choices, mrdr_values
-from mooring.ope.tabular import Model
-from mooring.ope.traces import Trace, traced_values
+from mooring.ope.tabular.marginalized import marginalized, marginalized_stationary
+from mooring.ope.tabular.model import Model
+from mooring.ope.tabular.mrdr import Choices, mrdr_values
+from mooring.ope.tabular.traces import Trace, traced_values
 from mooring.testing_estimators import Estimator, Known, check_estimator
 
 

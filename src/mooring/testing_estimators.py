@@ -16,8 +16,8 @@ from mooring.data.dataset import Dataset
 from mooring.errors import BadInput
 from mooring.ope.contributions import Contributions
 from mooring.ope.intervals import student_t
-from mooring.ope.random_mdps import TabularMDP, TabularPolicy, random_policy
-from mooring.ope.tabular import TabularLogs
+from mooring.ope.tabular.model import TabularLogs
+from mooring.ope.tabular.random_mdps import TabularMDP, TabularPolicy, random_policy
 
 STATES, ACTIONS, HORIZON = 4, 2, 5
 LEAST_COVERAGE = 0.87  # of 95 % intervals: four standard errors of 130 logs below, rounded

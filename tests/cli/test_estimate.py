@@ -10,7 +10,7 @@ from mooring.cli import main
 EXAMPLES = Path(__file__).parents[2] / "examples"
 LOGS = """
 import numpy as np
-from mooring.ope.random_mdps import TabularMDP
+from mooring.ope.tabular.random_mdps import TabularMDP
 
 MDP = TabularMDP.random(np.random.default_rng(0), states=6, actions=3, horizon=8)
 

@@ -6,8 +6,8 @@ from itertools import product
 import numpy as np
 
 from mooring.data import Dataset, Discrete
-from mooring.ope.random_mdps import TabularMDP
-from mooring.ope.tabular import TabularLogs
+from mooring.ope.tabular.model import TabularLogs
+from mooring.ope.tabular.random_mdps import TabularMDP
 
 BEHAVIOR = np.array([[0.5, 0.5], [0.25, 0.75]])
 TARGET = np.array([[0.25, 0.75], [0.9, 0.1]])

@@ -6,9 +6,9 @@ import pytest
 from mooring.data import Dataset
 from mooring.errors import BadInput
 from mooring.ope.contributions import Contributions
-from mooring.ope.distributional import cvar, quantile, variance
-from mooring.ope.doubly_robust import direct_method, doubly_robust, weighted_doubly_robust
-from mooring.ope.importance import (
+from mooring.ope.estimators.distributional import cvar, quantile, variance
+from mooring.ope.estimators.doubly_robust import direct_method, doubly_robust, weighted_doubly_robust
+from mooring.ope.estimators.importance import (
     effective_size,
     importance_sampling,
     per_decision,

@@ -5,9 +5,9 @@ import pytest
 
 from mooring.data import Dataset
 from mooring.errors import BadInput
-from mooring.ope.bandits import reward_values, subgaussian
-from mooring.ope.doubly_robust import direct_method, doubly_robust
-from mooring.ope.importance import importance_sampling, weighted_importance_sampling
+from mooring.ope.estimators.bandits import reward_values, subgaussian
+from mooring.ope.estimators.doubly_robust import direct_method, doubly_robust
+from mooring.ope.estimators.importance import importance_sampling, weighted_importance_sampling
 from mooring.ope.intervals import student_t
 from mooring.ope.logs import Logs
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from mooring.errors import BadInput
-from mooring.ope.cross_fitting import cross_fitted_values
-from mooring.ope.doubly_robust import doubly_robust
+from mooring.ope.estimators.doubly_robust import doubly_robust
 from mooring.ope.intervals import student_t
-from mooring.ope.random_mdps import TabularMDP, mixture, random_policy
-from mooring.ope.tabular import Model
+from mooring.ope.tabular.cross_fitting import cross_fitted_values
+from mooring.ope.tabular.model import Model
+from mooring.ope.tabular.random_mdps import TabularMDP, mixture, random_policy
 
 
 def test_an_episodes_values_do_not_depend_on_its_own_rewards() -> None:

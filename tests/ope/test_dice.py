@@ -14,11 +14,11 @@ from known import GAMMA, Known, Whole, known, linear_quadratic
 
 from mooring.errors import BadInput
 from mooring.networks.mlp import Linear
-from mooring.ope.dice import AlgaeDICE, Dice, DualDICE, GenDICE, GradientDICE, Players
 from mooring.ope.intervals import student_t
+from mooring.ope.learned.dice import AlgaeDICE, Dice, DualDICE, GenDICE, GradientDICE, Players
+from mooring.ope.learned.ratios import by_ratio, density_ratios, suspicions
+from mooring.ope.learned.sr_dice import SRDICE, linear_ratio
 from mooring.ope.logs import Logs
-from mooring.ope.ratios import by_ratio, density_ratios, suspicions
-from mooring.ope.sr_dice import SRDICE, linear_ratio
 from mooring.training import Trained, train
 from mooring.types import static
 

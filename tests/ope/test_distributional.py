@@ -8,7 +8,7 @@ import pytest
 
 from mooring.data import Dataset
 from mooring.errors import BadInput
-from mooring.ope.distributional import behavior_cdf_band, cdf, cdf_band, cvar, quantile, variance
+from mooring.ope.estimators.distributional import behavior_cdf_band, cdf, cdf_band, cvar, quantile, variance
 from mooring.ope.intervals import student_t
 from mooring.ope.logs import Logs
 

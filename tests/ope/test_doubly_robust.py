@@ -7,7 +7,7 @@ import pytest
 from exact import TARGET, enumerated
 
 from mooring.ope.contributions import Contributions
-from mooring.ope.doubly_robust import (
+from mooring.ope.estimators.doubly_robust import (
     chosen_parameter,
     clip,
     clipped_doubly_robust,
@@ -19,10 +19,10 @@ from mooring.ope.doubly_robust import (
     switch_doubly_robust,
     weighted_doubly_robust,
 )
-from mooring.ope.importance import importance_sampling, per_decision, weighted_per_decision
+from mooring.ope.estimators.importance import importance_sampling, per_decision, weighted_per_decision
 from mooring.ope.logs import Logs, Values
-from mooring.ope.random_mdps import TabularMDP, random_policy
-from mooring.ope.tabular import Model, TabularLogs
+from mooring.ope.tabular.model import Model, TabularLogs
+from mooring.ope.tabular.random_mdps import TabularMDP, random_policy
 
 
 def logged(seed: int = 0, episodes: int = 30) -> tuple[TabularLogs, Values]:

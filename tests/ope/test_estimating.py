@@ -11,7 +11,7 @@ from mooring.data import Dataset
 from mooring.errors import BadInput
 from mooring.ope.estimating import estimate
 from mooring.ope.methods import METHODS
-from mooring.ope.random_mdps import TabularMDP
+from mooring.ope.tabular.random_mdps import TabularMDP
 from mooring.policies import TablePolicy, UniformPolicy
 
 MDP = TabularMDP.random(np.random.default_rng(0), states=8, actions=3, horizon=10)

@@ -11,8 +11,8 @@ from known import GAMMA, Known, Whole, known, linear_quadratic
 
 from mooring.data import Dataset
 from mooring.errors import BadInput
-from mooring.ope.episodes import Episodes
-from mooring.ope.fqe import FQE, fitted_q, shortness, suspicions
+from mooring.ope.learned.episodes import Episodes
+from mooring.ope.learned.fqe import FQE, fitted_q, shortness, suspicions
 from mooring.ope.targets import Greedy
 from mooring.policies import UniformPolicy
 from mooring.training import train

@@ -5,7 +5,7 @@ import pytest
 
 from mooring.data import Dataset
 from mooring.errors import BadInput
-from mooring.ope.importance import (
+from mooring.ope.estimators.importance import (
     effective_size,
     importance_sampling,
     per_decision,

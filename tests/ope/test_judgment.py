@@ -6,7 +6,7 @@ import pytest
 from mooring.data import Dataset
 from mooring.evaluation.statistics import Estimate
 from mooring.ope.contributions import Contributions
-from mooring.ope.importance import per_decision
+from mooring.ope.estimators.importance import per_decision
 from mooring.ope.judgment import Evidence, Judgment, agreement, automatic, judge
 from mooring.ope.logs import Logs
 

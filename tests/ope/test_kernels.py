@@ -5,15 +5,15 @@ import pytest
 
 from mooring.data import Bounds, Dataset
 from mooring.errors import BadInput
-from mooring.ope.bandits import reward_values
-from mooring.ope.intervals import student_t
-from mooring.ope.kernels import (
+from mooring.ope.estimators.bandits import reward_values
+from mooring.ope.estimators.kernels import (
     chosen_bandwidth,
     doubly_robust_kernel,
     kernel_importance_sampling,
     kernel_weights,
     weighted_kernel,
 )
+from mooring.ope.intervals import student_t
 from mooring.ope.logs import Logs
 
 SLOPE = 0.8  # of the target's action in the observation

@@ -7,11 +7,11 @@ import pytest
 from exact import TARGET, enumerated
 from scipy.optimize import minimize
 
-from mooring.ope.doubly_robust import direct_method, weighted_doubly_robust
+from mooring.ope.estimators.doubly_robust import direct_method, weighted_doubly_robust
+from mooring.ope.estimators.magic import blending, least_norm_blend, magic, partial_returns
 from mooring.ope.logs import Logs, Values
-from mooring.ope.magic import blending, least_norm_blend, magic, partial_returns
-from mooring.ope.random_mdps import TabularMDP, random_policy
-from mooring.ope.tabular import Model
+from mooring.ope.tabular.model import Model
+from mooring.ope.tabular.random_mdps import TabularMDP, random_policy
 
 
 def logged(seed: int = 0, episodes: int = 200) -> tuple[Logs, Values]:

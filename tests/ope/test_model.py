@@ -16,7 +16,7 @@ from mooring.networks.dynamics import Dynamics, GaussianDynamics
 from mooring.networks.mlp import MLP, Linear
 from mooring.normalizer import EPSILON, Normalizer
 from mooring.ope.intervals import student_t
-from mooring.ope.model import Model, Range, imagined_values, walk
+from mooring.ope.learned.model import Model, Range, imagined_values, walk
 from mooring.types import Box, Spec
 
 

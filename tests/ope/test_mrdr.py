@@ -7,12 +7,12 @@ import pytest
 from exact import TARGET, enumerated, process
 
 from mooring.errors import BadInput
-from mooring.ope.doubly_robust import doubly_robust
-from mooring.ope.importance import per_decision
+from mooring.ope.estimators.doubly_robust import doubly_robust
+from mooring.ope.estimators.importance import per_decision
 from mooring.ope.logs import Logs, Values
-from mooring.ope.mrdr import Choices, mrdr_values, returns_to_go
-from mooring.ope.random_mdps import TabularMDP, random_policy
-from mooring.ope.tabular import Model
+from mooring.ope.tabular.model import Model
+from mooring.ope.tabular.mrdr import Choices, mrdr_values, returns_to_go
+from mooring.ope.tabular.random_mdps import TabularMDP, random_policy
 
 
 def objective(logs: Logs, choices: Choices, coefficients: np.ndarray) -> float:

@@ -7,10 +7,10 @@ import pytest
 from mooring.data import Dataset
 from mooring.environments.domains.icu_sepsis import Clinicians
 from mooring.ope.estimating import estimate
-from mooring.ope.importance import effective_size
+from mooring.ope.estimators.importance import effective_size
 from mooring.ope.logs import Logs
-from mooring.ope.second_moment import expected_effective_size
-from mooring.ope.tabular import TabularLogs
+from mooring.ope.tabular.model import TabularLogs
+from mooring.ope.tabular.second_moment import expected_effective_size
 
 STAYS = 0.8  # the probability that an episode goes on, after each action
 

@@ -8,9 +8,9 @@ from exact import BEHAVIOR, TARGET, enumerated, process, single_rows
 
 from mooring.errors import BadInput
 from mooring.ope.logs import Logs
-from mooring.ope.marginalized import marginalized, marginalized_stationary
-from mooring.ope.random_mdps import TabularMDP, mixture, random_policy, softmax_policy
-from mooring.ope.tabular import Model, TabularLogs, tabular_fitted_q
+from mooring.ope.tabular.marginalized import marginalized, marginalized_stationary
+from mooring.ope.tabular.model import Model, TabularLogs, tabular_fitted_q
+from mooring.ope.tabular.random_mdps import TabularMDP, mixture, random_policy, softmax_policy
 
 
 def for_ever(discount: float) -> tuple[np.ndarray, TabularLogs]:

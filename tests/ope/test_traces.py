@@ -7,11 +7,11 @@ import pytest
 from exact import BEHAVIOR, TARGET, enumerated
 
 from mooring.errors import BadInput
-from mooring.ope import tabular as tabular_module
-from mooring.ope.doubly_robust import direct_method
-from mooring.ope.random_mdps import TabularMDP, random_policy
-from mooring.ope.tabular import Model, TabularLogs
-from mooring.ope.traces import _TRACES, solved, traced_values
+from mooring.ope.estimators.doubly_robust import direct_method
+from mooring.ope.tabular import model as tabular_module
+from mooring.ope.tabular.model import Model, TabularLogs
+from mooring.ope.tabular.random_mdps import TabularMDP, random_policy
+from mooring.ope.tabular.traces import _TRACES, solved, traced_values
 
 ALL = ("retrace", "tree-backup", "q-lambda")
 

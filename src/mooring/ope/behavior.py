@@ -25,7 +25,7 @@ from mooring.hooks import Hook
 from mooring.loop import member
 from mooring.ope.calibration import Calibration, Ranks, Reliability
 from mooring.ope.logs import FOLDS, folds_of, groups_of
-from mooring.ope.tabular import fits_tables
+from mooring.ope.tabular.model import fits_tables
 from mooring.ope.targets import log_probs_of, probabilities
 from mooring.policies import sampled_actions
 from mooring.training import train

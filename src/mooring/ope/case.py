@@ -12,13 +12,13 @@ from jaxtyping import Float
 from mooring.data.dataset import Dataset
 from mooring.data.spaces import Discrete
 from mooring.ope.behavior import Behavior
-from mooring.ope.cross_fitting import cross_fitted_values
-from mooring.ope.fqe import Fitted, fitted_q
 from mooring.ope.judgment import ENOUGH
+from mooring.ope.learned.fqe import Fitted, fitted_q
 from mooring.ope.logs import Logs, Values
-from mooring.ope.second_moment import expected_effective_size
 from mooring.ope.support import unfamiliar
-from mooring.ope.tabular import Model, TabularLogs, fits_tables
+from mooring.ope.tabular.cross_fitting import cross_fitted_values
+from mooring.ope.tabular.model import Model, TabularLogs, fits_tables
+from mooring.ope.tabular.second_moment import expected_effective_size
 from mooring.ope.targets import log_probs, probabilities
 from mooring.types import Policy
 

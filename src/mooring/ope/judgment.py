@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from mooring.evaluation.statistics import Estimate
 from mooring.ope.contributions import Contributions
-from mooring.ope.importance import effective_size
+from mooring.ope.estimators.importance import effective_size
 from mooring.ope.intervals import of_members, student_t
 from mooring.ope.logs import Logs
 

@@ -12,8 +12,7 @@ from mooring.data.spaces import Bounds
 from mooring.errors import BadInput, unknown
 from mooring.ope.case import Case
 from mooring.ope.contributions import Contributions
-from mooring.ope.dice import AlgaeDICE, Dice, DualDICE, GenDICE, GradientDICE
-from mooring.ope.doubly_robust import (
+from mooring.ope.estimators.doubly_robust import (
     clipped_doubly_robust,
     direct_method,
     doubly_robust,
@@ -21,22 +20,23 @@ from mooring.ope.doubly_robust import (
     switch_doubly_robust,
     weighted_doubly_robust,
 )
-from mooring.ope.importance import (
+from mooring.ope.estimators.importance import (
     importance_sampling,
     per_decision,
     weighted_importance_sampling,
     weighted_per_decision,
 )
+from mooring.ope.estimators.magic import magic
 from mooring.ope.judgment import Evidence
+from mooring.ope.learned.dice import AlgaeDICE, Dice, DualDICE, GenDICE, GradientDICE
+from mooring.ope.learned.model import imagined_values
+from mooring.ope.learned.ratios import by_ratio, density_ratios
+from mooring.ope.learned.sr_dice import SRDICE
 from mooring.ope.logs import Logs, Values
-from mooring.ope.magic import magic
-from mooring.ope.marginalized import marginalized, marginalized_stationary
-from mooring.ope.model import imagined_values
-from mooring.ope.mrdr import Choices, mrdr_values
-from mooring.ope.ratios import by_ratio, density_ratios
-from mooring.ope.sr_dice import SRDICE
-from mooring.ope.tabular import TabularLogs
-from mooring.ope.traces import Trace, traced_values
+from mooring.ope.tabular.marginalized import marginalized, marginalized_stationary
+from mooring.ope.tabular.model import TabularLogs
+from mooring.ope.tabular.mrdr import Choices, mrdr_values
+from mooring.ope.tabular.traces import Trace, traced_values
 
 SPREAD = "its interval is how far learners differ: what all of them get wrong is not in it"
 

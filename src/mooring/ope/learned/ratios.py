@@ -11,10 +11,10 @@ from jaxtyping import Float
 from mooring.data.dataset import Dataset
 from mooring.errors import BadInput
 from mooring.ope.contributions import Contributions, ratio
-from mooring.ope.dice import Dice, GenDICE
-from mooring.ope.fqe import size_of_values
+from mooring.ope.learned.dice import Dice, GenDICE
+from mooring.ope.learned.fqe import size_of_values
+from mooring.ope.learned.sr_dice import SRDICE
 from mooring.ope.logs import Logs, Table
-from mooring.ope.sr_dice import SRDICE
 from mooring.ope.targets import check_fits, check_memoryless
 from mooring.training import train
 from mooring.types import Policy

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from mooring.ope.contributions import Contributions
-from mooring.ope.doubly_robust import mean_and_ratios, weighted_doubly_robust
+from mooring.ope.estimators.doubly_robust import mean_and_ratios, weighted_doubly_robust
 from mooring.ope.intervals import student_t
 from mooring.ope.logs import Logs, Values
 

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from mooring.data.dataset import Dataset
 from mooring.data.spaces import Discrete
 from mooring.ope.logs import Logs
-from mooring.ope.tabular import TabularLogs
+from mooring.ope.tabular.model import TabularLogs
 
 TabularPolicy = Float[np.ndarray, "S A"]
 

@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Float
 
 from mooring.ope.contributions import Contributions
-from mooring.ope.importance import sum_of_ratios
+from mooring.ope.estimators.importance import sum_of_ratios
 from mooring.ope.logs import Logs, Table, Values
 
 Weighing = Callable[[Table, float], Table]

@@ -28,8 +28,8 @@ from mooring.data.dataset import Dataset
 from mooring.loop import member
 from mooring.networks.mlp import MLP
 from mooring.normalizer import Normalizer
-from mooring.ope.episodes import Episodes
-from mooring.ope.expectations import averaged, expected, in_parts
+from mooring.ope.learned.episodes import Episodes
+from mooring.ope.learned.expectations import averaged, expected, in_parts
 from mooring.settings import Count, NonNegative, Positive, Unit, Widths
 from mooring.training import Trained
 from mooring.types import (

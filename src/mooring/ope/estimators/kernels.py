@@ -19,8 +19,8 @@ from jaxtyping import Float
 from mooring.data.dataset import Dataset
 from mooring.data.spaces import Discrete
 from mooring.errors import BadInput, unknown
-from mooring.ope.bandits import check_single_step
 from mooring.ope.contributions import Contributions
+from mooring.ope.estimators.bandits import check_single_step
 from mooring.ope.intervals import student_t
 from mooring.ope.logs import Logs, Values
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from mooring.ope.tabular import TabularLogs
+from mooring.ope.tabular.model import TabularLogs
 
 MOST = 0.99  # of the episodes are no longer than what counts: longer ones would count for more than they are; ours
 

@@ -38,8 +38,8 @@ from jaxtyping import Array, Float, PyTree, Shaped
 from mooring.data.dataset import Dataset
 from mooring.networks.mlp import biased
 from mooring.normalizer import Normalizer
-from mooring.ope.episodes import Episodes
-from mooring.ope.expectations import critic_of, expected, in_parts
+from mooring.ope.learned.episodes import Episodes
+from mooring.ope.learned.expectations import critic_of, expected, in_parts
 from mooring.settings import Count, NonNegative, Positive, Unit, Widths
 from mooring.training import Trained
 from mooring.types import (

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from mooring.ope.logs import FOLDS, Values, folds_of
-from mooring.ope.tabular import Model, TabularLogs, values_of
+from mooring.ope.tabular.model import Model, TabularLogs, values_of
 
 
 def cross_fitted_values(tabular: TabularLogs, folds: int = FOLDS, seed: int = 0) -> Values:

@@ -19,7 +19,7 @@ from jaxtyping import Float, Int
 
 from mooring.errors import BadInput
 from mooring.ope.logs import Logs, Table, Values
-from mooring.ope.tabular import TabularLogs
+from mooring.ope.tabular.model import TabularLogs
 
 PerAction = Float[np.ndarray, "E T A"]
 RAREST = 1e-6

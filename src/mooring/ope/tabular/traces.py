@@ -28,7 +28,7 @@ from jaxtyping import Float
 
 from mooring.errors import BadInput, unknown
 from mooring.ope.logs import Table, Values
-from mooring.ope.tabular import Model, Solution, TabularLogs, rounds, settled, values_of
+from mooring.ope.tabular.model import Model, Solution, TabularLogs, rounds, settled, values_of
 
 Trace = Literal["retrace", "tree-backup", "q-lambda"]
 State = tuple[Float[np.ndarray, "S A"], Table]
@@ -45,7 +45,7 @@ def traced_values(
 ) -> Values:
     """The fixed point, as values for `direct_method`, with their influence.
 
-    Pairs without rows are what the model of `mooring.ope.tabular` assumes. Raises BadInput where the trace is not
+    Pairs without rows are what the model of `mooring.ope.tabular.model` assumes. Raises BadInput where the trace is not
     known, lambda is outside 0 .. 1, or values without a horizon still change by more than the tolerance (relative to
     the largest) after 10,000 rounds.
     """

@@ -31,9 +31,9 @@ from mooring.evaluation.statistics import Estimate
 from mooring.loop import Run
 from mooring.networks.mlp import uniform
 from mooring.normalizer import Normalizer
-from mooring.ope.episodes import Episodes
-from mooring.ope.expectations import averaged, critic_of, expected, in_parts
 from mooring.ope.intervals import of_members
+from mooring.ope.learned.episodes import Episodes
+from mooring.ope.learned.expectations import averaged, critic_of, expected, in_parts
 from mooring.ope.logs import Logs, Values
 from mooring.ope.targets import check_fits, check_memoryless
 from mooring.settings import Count, Positive, Real, Unit, Widths

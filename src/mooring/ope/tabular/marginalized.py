@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 
 from mooring.ope.contributions import Contributions
-from mooring.ope.tabular import Model, TabularLogs
+from mooring.ope.tabular.model import Model, TabularLogs
 
 
 def marginalized(tabular: TabularLogs) -> Contributions:

@@ -27,9 +27,9 @@ from mooring.environments.terminations import Ends, known_end
 from mooring.errors import BadInput
 from mooring.evaluation.statistics import Estimate
 from mooring.ope.contributions import Contributions
-from mooring.ope.episodes import Episodes
-from mooring.ope.fqe import resampled_means
 from mooring.ope.intervals import of_members
+from mooring.ope.learned.episodes import Episodes
+from mooring.ope.learned.fqe import resampled_means
 from mooring.ope.logs import Logs
 from mooring.ope.targets import check_fits, check_memoryless
 from mooring.settings import Count

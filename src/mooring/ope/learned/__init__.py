@@ -1,0 +1,1 @@
+"""Values, worlds and ratios of densities that networks learn from logged rows."""

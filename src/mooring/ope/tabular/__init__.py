@@ -1,0 +1,1 @@
+"""Observations and actions that are few: all that counts of what followed what can tell."""
