@@ -128,6 +128,9 @@ def train(
     """
     logged = load(data)
     check_actions(algorithm, logged)
+    if algorithm.checkpoints():
+        found = "keeps the best of the policies that act, and only in `finetune` do they act"
+        raise BadInput(algorithm.name, found, fix="set it there")
     for name, count in (("steps", steps), ("chunk", chunk), ("save_every", save_every), ("episodes", episodes)):
         if count < 1:
             raise BadInput(name, f"found {count}", "at least 1")

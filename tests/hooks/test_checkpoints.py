@@ -13,12 +13,14 @@ import pytest
 
 from mooring import loop
 from mooring.algorithms.online.td7 import TD7
+from mooring.errors import BadInput
 from mooring.finetuning import finetune
 from mooring.hooks import Hook
 from mooring.hooks.checkpoints import KeepBest
 from mooring.loop import stack
 from mooring.testing import quick_compilation, small_data
 from mooring.training import train
+from mooring.wrappers.stacked import Stacked
 
 NAN = float("nan")
 SMALL = f"{Path(__file__).parents[1] / 'small_env.py'}:make"
@@ -140,3 +142,14 @@ def test_what_was_trained_acts_first_and_is_the_best_so_far(tmp_path):
     expected = before.policy().act((), obs, None)[0]
     for policy in (algorithm.policy(adopted), algorithm.acting(adopted)):
         np.testing.assert_allclose(policy.act((), obs, None)[0], expected, rtol=1e-6)
+
+    again = algorithm.adopt(algorithm, numbered(adopted, 7), jax.random.key(0), data.spec())
+    for policy in (algorithm.policy(again), algorithm.acting(again)):  # what was kept, not the newest
+        np.testing.assert_allclose(policy.act((), obs, None)[0], expected, rtol=1e-6)
+
+
+def test_without_acting_none_is_kept():
+    with pytest.raises(BadInput, match="td7: keeps the best of the policies that act, and only in `finetune`"):
+        train(replace(TINY, judged_episodes=3), small_data("continuous"), 1)
+    with pytest.raises(BadInput, match="which no wrapper does"):
+        Stacked(replace(TINY, judged_episodes=3), 2)

@@ -20,6 +20,8 @@ class Wrapper(Algorithm):
 
     def __post_init__(self) -> None:
         self.batch_size = self.algorithm.batch_size
+        if self.algorithm.checkpoints():
+            raise BadInput(self.algorithm.name, "keeps the best of the policies that act, which no wrapper does")
 
     @property
     def name(self) -> str:  # type: ignore[override]

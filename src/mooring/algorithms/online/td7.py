@@ -112,9 +112,10 @@ class TD7(Algorithm):
         return Agent(*learners, embedder, targets, seen, jnp.zeros(2), kept, kept, normalizer)
 
     def adopt(self, other: Algorithm, agent: Agent, key: PRNGKey, spec: Spec) -> Agent:
-        """What was trained last acts first, and is the best so far."""
+        """What was kept, or else trained last, acts first and is the best so far."""
         agent = super().adopt(other, agent, key, spec)
-        return replace(agent, acting=newest(agent), best=newest(agent))
+        first = agent.best if isinstance(other, TD7) and other.judged_episodes else newest(agent)
+        return replace(agent, acting=first, best=first)
 
     def update(self, agent: Agent, batch: Batch, key: PRNGKey, step: Step) -> tuple[Agent, Metrics]:
         batch = agent.normalizer.batch(batch)
