@@ -13,38 +13,22 @@ and not the same; where an imagined rollout ends, another begins; rollouts come 
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array, Float
 
 from mooring.agents import SoftActorCritic
 from mooring.algorithms.model_based.dynamics import imagined_step, models_of
+from mooring.algorithms.online.sac import SAC
 from mooring.environments.terminations import Ends
-from mooring.losses import bellman_loss, soft_actor_loss, soft_value
 from mooring.networks.dynamics import Dynamics, Prediction
-from mooring.normalizer import Normalizer
-from mooring.policies import ActorPolicy
 from mooring.settings import Count, NonNegative, Positive, Real, Unit, Widths
-from mooring.types import (
-    ActionKind,
-    Algorithm,
-    Batch,
-    Metrics,
-    PRNGKey,
-    Source,
-    Spec,
-    Stage,
-    Step,
-    static,
-    trained,
-)
+from mooring.types import ActionKind, Batch, PRNGKey, Source, Stage, static, trained
 
 if TYPE_CHECKING:
     from mooring.data.dataset import Dataset
 
 
-class MOPO(Algorithm):
+class MOPO(SAC):
     """SAC in a learned model that charges for doubt: goes beyond the data where its dynamics are easy to learn."""
 
     name: ClassVar[str] = "mopo"
@@ -77,34 +61,11 @@ class MOPO(Algorithm):
 
         return partly_imagined(data, self.real_share, self.rollouts, self.rollout_length, self.retained)
 
-    def init(self, key: PRNGKey, spec: Spec) -> SoftActorCritic:
-        normalizer, rate = Normalizer(spec, self.standardize), optax.adam(self.learning_rate)
-        return SoftActorCritic.fresh(key, normalizer, self.hidden, rate, rate)
-
     def imagine(self, agent: SoftActorCritic, obs: Float[Array, "B O"], ends: Ends | None, key: PRNGKey) -> Batch:
         """Algorithm 2, a step of the rollouts: the reward of the model less lambda times its doubt (section 4.3)."""
         dynamics = trained(self.dynamics, "MOPO.dynamics")
         rows, prediction = imagined_step(dynamics, self.policy(agent), obs, ends, key)
         return replace(rows, reward=rows.reward - self.penalty * doubt(prediction))
-
-    def update(self, agent: SoftActorCritic, batch: Batch, key: PRNGKey, step: Step) -> tuple[SoftActorCritic, Metrics]:
-        """Algorithm 2, last line: SAC's update, on rows of both kinds."""
-        batch = agent.normalizer.batch(batch)
-        rate = optax.adam(self.learning_rate)
-        next_key, actor_key = jax.random.split(key)
-
-        next_value = soft_value(agent.actor.model, agent.target, batch.next_obs, agent.temperature, next_key)
-        target_q = batch.reward + self.discount * batch.continues * next_value
-        critics, critic_metrics = agent.critics.descend(rate, lambda q: bellman_loss(q, batch, target_q))
-        better, actor_metrics = agent.improved(
-            lambda pi: soft_actor_loss(pi, critics.model, batch.obs, agent.temperature, actor_key),
-            rate,
-            self.target_entropy * batch.action.shape[1],
-        )
-        return better.evaluated(critics, self.target_rate), critic_metrics | actor_metrics
-
-    def policy(self, agent: SoftActorCritic) -> ActorPolicy:
-        return ActorPolicy(agent.actor.model, agent.normalizer)
 
 
 def doubt(prediction: Prediction) -> Float[Array, " B"]:

@@ -17,36 +17,22 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array, Float
 
 from mooring.agents import SoftActorCritic
 from mooring.algorithms.model_based.dynamics import imagined_step, models_of
+from mooring.algorithms.online.sac import SAC
 from mooring.environments.terminations import Ends
-from mooring.losses import bellman_loss, soft_actor_loss, soft_value
 from mooring.networks.dynamics import Dynamics, Prediction
-from mooring.normalizer import Normalizer
-from mooring.policies import ActorPolicy, UniformPolicy
+from mooring.policies import UniformPolicy
 from mooring.settings import Count, Positive, Real, Unit, Widths
-from mooring.types import (
-    ActionKind,
-    Algorithm,
-    Batch,
-    Metrics,
-    PRNGKey,
-    Source,
-    Spec,
-    Stage,
-    Step,
-    static,
-    trained,
-)
+from mooring.types import ActionKind, Algorithm, Batch, Metrics, PRNGKey, Source, Spec, Stage, Step, static, trained
 
 if TYPE_CHECKING:
     from mooring.data.dataset import Dataset
 
 
-class MOReL(Algorithm):
+class MOReL(SAC):
     """SAC in a learned model that ends where its members disagree: a clear rule for what the data does not know."""
 
     name: ClassVar[str] = "morel"
@@ -83,10 +69,6 @@ class MOReL(Algorithm):
 
         return partly_imagined(data, self.real_share, self.rollouts, self.rollout_length, self.retained)
 
-    def init(self, key: PRNGKey, spec: Spec) -> SoftActorCritic:
-        normalizer, rate = Normalizer(spec, self.standardize), optax.adam(self.learning_rate)
-        return SoftActorCritic.fresh(key, normalizer, self.hidden, rate, rate)
-
     def imagine(self, agent: SoftActorCritic, obs: Float[Array, "B O"], ends: Ends | None, key: PRNGKey) -> Batch:
         """A step in the pessimistic MDP (definition 2); a step into HALT ends, and brings the value of HALT."""
         rows, prediction = imagined_step(trained(self.dynamics, "MOReL.dynamics"), self.policy(agent), obs, ends, key)
@@ -94,25 +76,6 @@ class MOReL(Algorithm):
         halted = rows.reward + self.discount * self.halt_value
         reward, continues = jnp.where(unknown, halted, rows.reward), jnp.where(unknown, 0.0, rows.continues)
         return replace(rows, reward=reward, continues=continues)
-
-    def update(self, agent: SoftActorCritic, batch: Batch, key: PRNGKey, step: Step) -> tuple[SoftActorCritic, Metrics]:
-        """The planner's: SAC."""
-        batch = agent.normalizer.batch(batch)
-        rate = optax.adam(self.learning_rate)
-        next_key, actor_key = jax.random.split(key)
-
-        next_value = soft_value(agent.actor.model, agent.target, batch.next_obs, agent.temperature, next_key)
-        target_q = batch.reward + self.discount * batch.continues * next_value
-        critics, critic_metrics = agent.critics.descend(rate, lambda q: bellman_loss(q, batch, target_q))
-        better, actor_metrics = agent.improved(
-            lambda pi: soft_actor_loss(pi, critics.model, batch.obs, agent.temperature, actor_key),
-            rate,
-            self.target_entropy * batch.action.shape[1],
-        )
-        return better.evaluated(critics, self.target_rate), critic_metrics | actor_metrics
-
-    def policy(self, agent: SoftActorCritic) -> ActorPolicy:
-        return ActorPolicy(agent.actor.model, agent.normalizer)
 
 
 class Measured(eqx.Module):
