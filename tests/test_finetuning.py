@@ -24,6 +24,7 @@ from mooring.hooks import Hook
 from mooring.runs import RunFolder
 from mooring.testing import best_value, policy_value, quick_compilation, small_data
 from mooring.training import reopen, train
+from mooring.wrappers.stacked import Stacked
 
 SMALL = f"{Path(__file__).with_name('small_env.py')}:make"
 TINY = TD3BC(hidden=(16, 16), batch_size=16)
@@ -215,8 +216,13 @@ def test_bad_input_is_named(run, changes, message):
 
 def test_what_can_not_go_on_is_refused(data, tmp_path):
     train(ReBRAC(hidden=(8,), batch_size=8), data, 3, folder=tmp_path / "rebrac")
-    with pytest.raises(BadInput, match="rebrac: learns from the column next_action"):
-        finetune(tmp_path / "rebrac", 150, env=SMALL, **VOYAGE)
+    for share in (0.5, None):
+        with pytest.raises(BadInput, match="rebrac: learns from the column next_action"):
+            finetune(tmp_path / "rebrac", 150, env=SMALL, **VOYAGE | {"offline_share": share})
+    stacked = Stacked(TINY, 2)
+    train(stacked, data, 1, folder=tmp_path / "stacked")
+    with pytest.raises(BadInput, match="learns from observations of its own making, which steps"):
+        finetune(tmp_path / "stacked", 150, env=SMALL, trained_by=stacked, **VOYAGE)
     with pytest.raises(BadInput, match="holds no run"):
         finetune(tmp_path / "nothing", 150, env=SMALL, **VOYAGE)
     (tmp_path / "rebrac" / "checkpoint.safetensors").unlink()

@@ -242,18 +242,27 @@ def _source(algorithm: Algorithm, logged: Dataset, plan: Plan) -> Source:
     """Logged rows and lived ones, as the plan mixes them."""
     capacity = plan.room(len(logged), algorithm.batch_size)
     offline = algorithm.source(logged)
+    drawn = jax.eval_shape(lambda key: offline.sample(offline.init(key), key, 1), jax.random.key(0))
+    if foreign := _not_lived(drawn, algorithm, logged):
+        raise BadInput(algorithm.name, f"learns from {foreign}, which steps in an environment do not have")
     if plan.offline_share is None:
         rows = offline.rows if isinstance(offline, Offline) else to_device(logged, algorithm.columns)
         return Replay(_told(rows, jnp.asarray(logged.last)), capacity)
-    drawn = jax.eval_shape(lambda key: offline.sample(offline.init(key), key, 1), jax.random.key(0))
-    foreign = sorted(set(drawn.extra) & set(algorithm.columns) - {MONTE_CARLO})
-    if drawn.reward.ndim != 1 or foreign:
-        needed = f"the column {foreign[0]}" if foreign else "windows of rows"
-        raise BadInput(algorithm.name, f"learns from {needed}, which steps in an environment do not have")
     empty = jax.tree.map(lambda leaf: jnp.zeros((0, *leaf.shape[1:]), leaf.dtype), drawn)
     empty = replace(empty, extra={name: column for name, column in empty.extra.items() if name in algorithm.columns})
     replay = Replay(_told(empty, jnp.zeros(0, bool)), capacity)
     return algorithm.online_source(offline, replay, plan.offline_share)
+
+
+def _not_lived(drawn: Batch, algorithm: Algorithm, logged: Dataset) -> str | None:
+    """What batches of a log have that rows do not get while a policy acts, in words."""
+    if drawn.reward.ndim != 1:
+        return "windows of rows"
+    columns = sorted(set(drawn.extra) & set(algorithm.columns) - {MONTE_CARLO})
+    if columns:
+        return f"the column {columns[0]}"
+    forms = [jax.tree.map(lambda leaf: leaf.shape[1:], obs) for obs in (drawn.obs, logged.obs)]
+    return None if forms[0] == forms[1] else "observations of its own making"
 
 
 def _told(rows: Batch, last: Array) -> Batch:
