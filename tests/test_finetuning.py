@@ -214,20 +214,38 @@ def test_bad_input_is_named(run, changes, message):
         finetune(run, 150, **{"env": SMALL, **VOYAGE} | changes)
 
 
+class Timed(TD3BC):
+    """Learns from a column that only a log has."""
+
+    columns = ("timestep",)
+
+
+@pytest.mark.parametrize("share", [0.5, None])
+def test_rebrac_goes_on_with_the_actions_that_follow(data, tmp_path, share):
+    train(ReBRAC(hidden=(8,), batch_size=16), data, 3, folder=tmp_path)
+    annealed = {"anneal": {"actor_penalty": 0.0, "critic_penalty": 0.0}, "offline_share": share}
+    run = finetune(tmp_path, 100, env=SMALL, **VOYAGE | annealed).run
+    state = run.source if share is None else run.source[1]
+    lived = jax.tree.map(lambda leaf: np.asarray(leaf)[:, -100:], state.rows)
+    same = (lived.extra["next_action"][:, :-2] == lived.action[:, 2:]).all(axis=-1)
+    np.testing.assert_array_equal(same, ~lived.extra["last"][:, :-2])
+
+
 def test_what_can_not_go_on_is_refused(data, tmp_path):
-    train(ReBRAC(hidden=(8,), batch_size=8), data, 3, folder=tmp_path / "rebrac")
+    train(Timed(hidden=(8,), batch_size=8), data, 3, folder=tmp_path / "timed")
     for share in (0.5, None):
-        with pytest.raises(BadInput, match="rebrac: learns from the column next_action"):
-            finetune(tmp_path / "rebrac", 150, env=SMALL, **VOYAGE | {"offline_share": share})
+        voyage = VOYAGE | {"offline_share": share, "trained_by": Timed(hidden=(8,), batch_size=8)}
+        with pytest.raises(BadInput, match="learns from the column timestep, which steps in"):
+            finetune(tmp_path / "timed", 150, env=SMALL, **voyage)
     stacked = Stacked(TINY, 2)
     train(stacked, data, 1, folder=tmp_path / "stacked")
     with pytest.raises(BadInput, match="learns from observations of its own making, which steps"):
         finetune(tmp_path / "stacked", 150, env=SMALL, trained_by=stacked, **VOYAGE)
     with pytest.raises(BadInput, match="holds no run"):
         finetune(tmp_path / "nothing", 150, env=SMALL, **VOYAGE)
-    (tmp_path / "rebrac" / "checkpoint.safetensors").unlink()
+    (tmp_path / "stacked" / "checkpoint.safetensors").unlink()
     with pytest.raises(BadInput, match="has no policy yet"):
-        finetune(tmp_path / "rebrac", 150, env=SMALL, **VOYAGE)
+        finetune(tmp_path / "stacked", 150, env=SMALL, trained_by=stacked, **VOYAGE)
 
 
 def test_the_command(run, tmp_path, capsys):

@@ -19,7 +19,7 @@ from mooring import loop
 from mooring.data import load
 from mooring.data.catalog import score_range_of_env
 from mooring.data.changes import MONTE_CARLO, discounted_sums
-from mooring.data.dataset import Dataset
+from mooring.data.dataset import NEXT_ACTION, Dataset
 from mooring.environments.fitting import check_spaces
 from mooring.environments.making import make
 from mooring.environments.players import seed_of
@@ -258,7 +258,7 @@ def _not_lived(drawn: Batch, algorithm: Algorithm, logged: Dataset) -> str | Non
     """What batches of a log have that rows do not get while a policy acts, in words."""
     if drawn.reward.ndim != 1:
         return "windows of rows"
-    columns = sorted(set(drawn.extra) & set(algorithm.columns) - {MONTE_CARLO})
+    columns = sorted(set(drawn.extra) & set(algorithm.columns) - {MONTE_CARLO, NEXT_ACTION})
     if columns:
         return f"the column {columns[0]}"
     forms = [jax.tree.map(lambda leaf: leaf.shape[1:], obs) for obs in (drawn.obs, logged.obs)]

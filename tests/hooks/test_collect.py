@@ -60,6 +60,28 @@ def test_returns_of_episodes_are_logged():
     assert all(-50 <= value <= 0 for row in logged for value in row["return"] if np.isfinite(value))
 
 
+def told(capacity=200):
+    """A buffer with the columns "last" and "next_action", which begins with the rows of FIRST."""
+    rows = to_device(FIRST, ("next_action",))
+    return Replay(replace(rows, extra={**rows.extra, "last": jnp.asarray(FIRST.last)}), capacity)
+
+
+def test_the_next_action_is_that_of_the_step_after(tmp_path):
+    """Blocks are of three steps in two environments; what is told late is told to the buffer that a resumed run has."""
+    trained(60, told(), tmp_path)
+    for run in (trained(200, told()).run, trained(200, told(), tmp_path, resume=True).run):
+        rows = jax.tree.map(np.asarray, newest(told(), run.source, 140))
+        np.testing.assert_array_equal(rows.extra["next_action"][:, :20], np.stack([FIRST.column("next_action")] * 2))
+        changed = 0
+        for place in range(2):
+            stream = jax.tree.map(lambda column: column[:, 20 + place :: 2], rows)  # noqa: B023
+            ends = stream.extra["last"] | (np.arange(60) == 59)
+            expected = np.where(ends, stream.action, np.roll(stream.action, -1, axis=1))
+            np.testing.assert_array_equal(stream.extra["next_action"], expected)
+            changed += (stream.extra["next_action"] != stream.action).sum()
+        assert changed > 50
+
+
 def test_a_broken_run_ends_where_the_unbroken_one_ends(tmp_path):
     trained(60, buffer(), tmp_path)
     resumed = trained(120, buffer(), tmp_path, resume=True)
@@ -93,5 +115,7 @@ def test_what_does_not_fit_is_refused():
     collect = Collect(EASY, 10, 6, envs=2)
     with pytest.raises(BadInput, match="the source is a Offline"):
         collect(SimpleNamespace(members=[0], source=Offline.of(FIRST)))
+    with pytest.raises(BadInput, match="a column next_action"):  # and none that tells where episodes end
+        trained(10, Replay(to_device(FIRST, ("next_action",)), 50))
     with pytest.raises(BadInput, match="a column timestep"):
         trained(10, Replay(to_device(FIRST, ("timestep",)), 50))

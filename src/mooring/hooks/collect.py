@@ -12,10 +12,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool
+from jaxtyping import Array, Bool, Int
 
 from mooring import loop
 from mooring.data.changes import MONTE_CARLO, discounted_sums
+from mooring.data.dataset import NEXT_ACTION
 from mooring.environments.players import Ended, Players, Rows, Unfinished
 from mooring.errors import BadInput
 from mooring.hooks import Hook
@@ -51,7 +52,8 @@ class Collect(Hook):
     environment by environment. Returns of episodes that ended are logged (kind "collect"). Where an environment fails,
     or takes more than `patience` seconds for a step, what was lived before it is kept. A column "monte_carlo" of the
     buffer gets, when an episode ends, what `monte_carlo` (else a discounted sum) makes of its rewards as learning sees
-    them; until then it is minus infinity.
+    them; until then it is minus infinity. A column "next_action" gets the action of the step after, as in a data set:
+    an episode's last row has its own, and so has the newest row until the next step is made.
 
     A resumed run goes on where it was, to the last digit, where the buffer has the column "last" and still holds the
     episodes under way; else they are given up, with a warning, and new ones begin.
@@ -113,10 +115,10 @@ class Collect(Hook):
         acting = loop.acting(session.algorithms, session.run.agent)
         policies = self.exploration.of(acting, session.spec.action)
         try:
-            buffer.add(session, players.play(policies, steps // self.envs))
+            buffer.add(session, players.play(policies, steps // self.envs), self.envs)
         except Unfinished as error:
             if error.rows:
-                buffer.add(session, error.rows)
+                buffer.add(session, error.rows, self.envs)
             raise
         if players.ended:
             self._tell(session, buffer, players.ended)
@@ -165,9 +167,12 @@ class _Buffer(NamedTuple):
         whole = session.run.source
         return whole if self.part is None else whole[self.part]
 
-    def add(self, session: Session, rows: Rows) -> None:
+    def add(self, session: Session, rows: Rows, envs: int) -> None:
         state = self.state(session)
-        self.put(session, add_rows(self.replay, state, _batch(rows, state.rows.extra)))
+        batch = _batch(rows, envs, state.rows.extra)
+        if NEXT_ACTION in batch.extra and int(state.count[0]) > len(self.replay.first.reward):
+            state = _followed(self.replay, state, batch.action[:, :envs])
+        self.put(session, add_rows(self.replay, state, batch))
 
     def put(self, session: Session, state: ReplayState) -> None:
         whole: Any = session.run.source
@@ -175,10 +180,12 @@ class _Buffer(NamedTuple):
         session.run = replace(session.run, source=parts)
 
 
-def _batch(rows: Rows, extra: Iterable[str]) -> Batch:
+def _batch(rows: Rows, envs: int, extra: Iterable[str]) -> Batch:
     """Rows as the buffer takes them, with the extra columns that it has."""
     later = np.full_like(rows.reward, -np.inf)
     known = {"last": rows.last, "action_log_prob": rows.action_log_prob, MONTE_CARLO: later}
+    if "last" in extra:
+        known[NEXT_ACTION] = _next_actions(rows, envs)
     missing = [name for name in extra if known.get(name) is None]
     if missing:
         raise BadInput("Collect", f"the buffer has a column {missing[0]}", "only what is known of a step")
@@ -186,7 +193,31 @@ def _batch(rows: Rows, extra: Iterable[str]) -> Batch:
     return Batch(*jax.tree.map(jnp.asarray, columns))
 
 
+def _next_actions(rows: Rows, envs: int) -> np.ndarray:
+    """Of each row the action of the step after; its own where the episode ends or that step is not among the rows."""
+    after = np.concatenate([rows.action[:, envs:], rows.action[:, -envs:]], axis=1)
+    return np.where(_beside(rows.last, after), rows.action, after)
+
+
+def _followed(replay: Replay, state: ReplayState, action: Array) -> ReplayState:
+    """The newest step's rows, now that the actions (P, E, ...) of the step after are known."""
+    place = _newest_places(replay, state, action.shape[1])
+    column = state.rows[NEXT_ACTION]
+    known = jnp.where(_beside(state.rows["last"][:, place], action), column[:, place], action)
+    return eqx.tree_at(lambda state: state.rows.extra[NEXT_ACTION], state, column.at[:, place].set(known))
+
+
+def _beside(flags: Any, column: Any) -> Any:
+    """Flags (P, B) with as many axes as a column (P, B, ...)."""
+    return flags.reshape(flags.shape + (1,) * (column.ndim - 2))
+
+
 def _cut(replay: Replay, state: ReplayState, lost: Bool[Array, "P E"]) -> ReplayState:
     """The newest row of each environment whose episode is lost is its episode's last."""
-    place = (state.count[0] - lost.shape[1] + jnp.arange(lost.shape[1])) % replay.capacity
+    place = _newest_places(replay, state, lost.shape[1])
     return eqx.tree_at(lambda state: state.rows.extra["last"], state, state.rows["last"].at[:, place].max(lost))
+
+
+def _newest_places(replay: Replay, state: ReplayState, envs: int) -> Int[Array, " E"]:
+    """Where the rows of the newest step lie."""
+    return (state.count[0] - envs + jnp.arange(envs)) % replay.capacity
