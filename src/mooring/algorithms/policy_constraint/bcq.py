@@ -4,8 +4,9 @@ Fujimoto, Meger and Precup 2019, "Off-Policy Deep Reinforcement Learning without
 algorithm 1.
 
 A variational autoencoder learns what actions the data takes, a perturbation network moves them, and the best of several
-is taken: in the target, and by the policy. Without a key, the policy's proposals are the same at each call. Departures:
-none known; the weight of the autoencoder's divergence is that of the published code.
+is taken: in the target, and by the policy. Without a key, the policy's proposals are the same at each call. Where
+observations are far from size 1, `standardize` them: else the autoencoder may take all actions of a state for one (its
+metric `kl` falls to 0). Departures: none known; the weight of its divergence is that of the published code.
 """
 
 from dataclasses import replace

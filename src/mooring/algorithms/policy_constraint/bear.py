@@ -5,9 +5,11 @@ arXiv 1906.00949, algorithm 1.
 
 The maximum mean discrepancy (MMD) between a few actions of the actor and of an autoencoder of the data's actions is
 kept below a threshold by a multiplier that is learned. As in the published code, they are compared before their tanh,
-the actor's noise is cut off there, and the actor only matches the data at first. Departures: the multiplier begins at
-1, there at a random value; no penalty on the critics' disagreement, which the published runs leave out too. D4RL's runs
-of it have no target actor and look at the value of one action only.
+the actor's noise is cut off there, and the actor only matches the data at first. Where observations are far from size
+1, `standardize` them: else the autoencoder may take all actions of a state for one (its metric `kl` falls to 0).
+
+Departures: the multiplier begins at 1, there at a random value; no penalty on the critics' disagreement, which the
+published runs leave out too. D4RL's runs of it have no target actor and look at the value of one action only.
 """
 
 from dataclasses import replace
