@@ -29,6 +29,7 @@ from mooring.runs import versions
 
 HERE = Path(__file__).parent
 KNOWN, PAGE, PUBLISHED = HERE / "results.jsonl", HERE.parent / "docs" / "results.md", HERE / "published.csv"
+NOTES = HERE / "results_notes"  # by task: why a method did not do what it is known for
 SEEDS = 3
 PAPERS_UPDATES = 1_000_000  # what most papers train for
 LONG = 1_000  # counts of updates from here on belong to a schedule; others are of another kind
@@ -40,22 +41,6 @@ SLOW = {  # share of a task's updates that two cores have time for, by class
     **dict.fromkeys(("COMBO", "CQL", "DiffusionQL", "EDAC", "SACN", "TQC", "UWAC"), 0.1),
     **dict.fromkeys(("DT", "MSG"), 0.05),
     "LBSAC": 0.025,
-}
-NOTES = {  # why a method did not do what it is known for
-    "quickstart": "`awr` is not told apart from `bc`. It weighs actions by how much better an episode went on than the "
-    "data does from there. Where all episodes begin, most rows belong to those that stay: theirs is the usual, so they "
-    "weigh about 1, and the few rows of those that run weigh 20 at most. This explanation is likely, not proven: with "
-    "`--temperature 0.2` alone AWR got 2.2, with `--weight-clip 1000` beside it 6.6 (5.6, 12.0 and 2.2; 3 seeds).\n\n"
-    "A score of 2.2 is a return of 0, that of standing still, as half of the log does. `eql` gets it because its "
-    "weights exp((Q - V) / alpha) hardly differ from 1 (1.00 in the mean, with alpha 2 and advantages of about 0.2): "
-    "it clones. Its published runs multiply the exponent by 10, and with `--extraction 10` and all else the same it "
-    "got 22.2 [4.9, 39.4]. `morel` and `mopo` had 1.1 and 3.3 with models of 1,000 updates in place of 10,000, so "
-    "for `mopo` these were not what it lacks. `sac-n`, `edac`, `tqc`, `combo` and `diffusion-ql` made 2,000 updates, a "
-    "five hundredth of a paper's schedule and a tenth of what cloning had here, `bear`, `bcq`, `doge` and `rebrac` "
-    "5,000; whether more would do was not tried.",
-    "pointmass": "`rem` and `ensemble-dqn` did not get off the ground: their published learning rate of 5e-5, at a "
-    "batch of 32, is for millions of updates. With `--learning-rate 1e-3` and all else the same REM reached 94.7 "
-    "(3 seeds).",
 }
 RETURN_RANGE = ("iql", "xql", "sql", "eql", "inac")  # their code scales rewards by the range of returns
 
@@ -191,7 +176,8 @@ def page() -> str:
         found = [each for each in results() if each["task"] == task.name]
         if found:
             parts += [f"## {task.name}", f"{task.about}.", table(task, found)]
-            parts += [NOTES[task.name]] if task.name in NOTES else []
+            note = NOTES / f"{task.name}.md"
+            parts += [note.read_text(encoding="utf-8").strip()] if note.exists() else []
     return "\n\n".join(parts) + "\n"
 
 
