@@ -19,7 +19,7 @@ from mooring import loop
 from mooring.data import load
 from mooring.data.catalog import score_range_of_env
 from mooring.data.changes import MONTE_CARLO, discounted_sums
-from mooring.data.dataset import NEXT_ACTION, Dataset
+from mooring.data.dataset import Dataset
 from mooring.environments.fitting import check_spaces
 from mooring.environments.making import make
 from mooring.environments.players import seed_of
@@ -37,7 +37,7 @@ from mooring.population import Member, varied
 from mooring.runs import RunFolder, describe_algorithm, describe_data, versions
 from mooring.sources import Offline, Replay, to_device
 from mooring.training import Trained, Trainer, as_learned_from, check_actions, reopen
-from mooring.types import Algorithm, Batch, Source, Spec
+from mooring.types import NEXT_ACTION, Algorithm, Batch, Source, Spec
 
 LIVED = ("last",)
 """Columns of the replay buffer beyond those that every batch has."""

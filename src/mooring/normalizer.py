@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from mooring.errors import BadInput
-from mooring.types import Batch, Box, Discrete, Image, ObsSpace, Space, Spec
+from mooring.types import NEXT_ACTION, Batch, Box, Discrete, Image, ObsSpace, Space, Spec
 
 EPSILON = 1e-3  # added to each standard deviation: TD3+BC, section 5.1 of arXiv 2106.06860 (its published code)
 
@@ -47,7 +47,7 @@ class Normalizer(eqx.Module):
         action = self.to_unit
         for _ in batch.reward.shape:
             rows, action = jax.vmap(rows), jax.vmap(action)
-        extra = {k: action(v) if k == "next_action" else v for k, v in batch.extra.items()}
+        extra = {k: action(v) if k == NEXT_ACTION else v for k, v in batch.extra.items()}
         return replace(
             batch,
             obs=rows(batch.obs),

@@ -75,6 +75,10 @@ class Spec(eqx.Module):
     best_return: Float[Array, ""] = eqx.field(default_factory=lambda: scalar(math.nan))  # raw; of logged episodes
 
 
+NEXT_ACTION = "next_action"
+"""The extra column with the action taken in next_obs."""
+
+
 class Batch(eqx.Module):
     """B transitions, or windows of them with axes (B, T). next_obs is never the observation after a reset.
 

@@ -22,8 +22,9 @@ TASK = Task.of(EASY)
 FIRST = roll_out(uniform_policy(TASK), TASK, 20, "first", envs=2)
 
 
-def buffer(capacity=200, last=True):
-    rows = to_device(FIRST, ("action_log_prob",))
+def buffer(capacity=200, last=True, column="action_log_prob"):
+    """It begins with the rows of FIRST."""
+    rows = to_device(FIRST, (column,))
     return Replay(replace(rows, extra={**rows.extra, "last": jnp.asarray(FIRST.last)}) if last else rows, capacity)
 
 
@@ -60,17 +61,12 @@ def test_returns_of_episodes_are_logged():
     assert all(-50 <= value <= 0 for row in logged for value in row["return"] if np.isfinite(value))
 
 
-def told(capacity=200):
-    """A buffer with the columns "last" and "next_action", which begins with the rows of FIRST."""
-    rows = to_device(FIRST, ("next_action",))
-    return Replay(replace(rows, extra={**rows.extra, "last": jnp.asarray(FIRST.last)}), capacity)
-
-
 def test_the_next_action_is_that_of_the_step_after(tmp_path):
     """Blocks are of three steps in two environments; what is told late is told to the buffer that a resumed run has."""
-    trained(60, told(), tmp_path)
-    for run in (trained(200, told()).run, trained(200, told(), tmp_path, resume=True).run):
-        rows = jax.tree.map(np.asarray, newest(told(), run.source, 140))
+    first = buffer(column="next_action")
+    trained(60, first, tmp_path)
+    for run in (trained(200, first).run, trained(200, first, tmp_path, resume=True).run):
+        rows = jax.tree.map(np.asarray, newest(first, run.source, 140))
         np.testing.assert_array_equal(rows.extra["next_action"][:, :20], np.stack([FIRST.column("next_action")] * 2))
         changed = 0
         for place in range(2):

@@ -29,7 +29,6 @@ FIXED_REWARDS = {
 }
 """Scale and shift of transforms that do not look at the data, as methods published them."""
 REWARD_TRANSFORMS = ("none", "return_range", *FIXED_REWARDS, "standardize")
-NEXT_ACTION = "next_action"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -223,7 +222,7 @@ class Dataset:
         return np.arange(len(self), dtype=np.int32)
 
     _derived: ClassVar[dict[str, Callable[[Dataset], np.ndarray]]] = {
-        NEXT_ACTION: _next_action,
+        types.NEXT_ACTION: _next_action,
         "return_to_go": _return_to_go,
         "timestep": _timestep,
         "row": _row,

@@ -12,17 +12,16 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Int
+from jaxtyping import Array, Bool
 
 from mooring import loop
 from mooring.data.changes import MONTE_CARLO, discounted_sums
-from mooring.data.dataset import NEXT_ACTION
 from mooring.environments.players import Ended, Players, Rows, Unfinished
 from mooring.errors import BadInput
 from mooring.hooks import Hook
 from mooring.policies import Exploring
 from mooring.sources import Mixture, Replay, ReplayState, add_rows, newest
-from mooring.types import Batch, Box, Discrete, Policy, Source, scalar
+from mooring.types import NEXT_ACTION, Batch, Box, Discrete, Policy, Source, scalar
 
 if TYPE_CHECKING:
     from mooring.training import Session
@@ -171,7 +170,7 @@ class _Buffer(NamedTuple):
         state = self.state(session)
         batch = _batch(rows, envs, state.rows.extra)
         if NEXT_ACTION in batch.extra and int(state.count[0]) > len(self.replay.first.reward):
-            state = _followed(self.replay, state, batch.action[:, :envs])
+            state = _told_next(self.replay, state, batch.action[:, :envs])
         self.put(session, add_rows(self.replay, state, batch))
 
     def put(self, session: Session, state: ReplayState) -> None:
@@ -183,9 +182,11 @@ class _Buffer(NamedTuple):
 def _batch(rows: Rows, envs: int, extra: Iterable[str]) -> Batch:
     """Rows as the buffer takes them, with the extra columns that it has."""
     later = np.full_like(rows.reward, -np.inf)
-    known = {"last": rows.last, "action_log_prob": rows.action_log_prob, MONTE_CARLO: later}
-    if "last" in extra:
-        known[NEXT_ACTION] = _next_actions(rows, envs)
+    known: dict[str, Any] = {"last": rows.last, "action_log_prob": rows.action_log_prob, MONTE_CARLO: later}
+    if {NEXT_ACTION, "last"} <= set(extra):
+        action = jnp.asarray(rows.action)
+        after = jnp.concatenate([action[:, envs:], action[:, -envs:]], axis=1)  # the newest step's: their own, for now
+        known[NEXT_ACTION] = _followed(jnp.asarray(rows.last), action, after)
     missing = [name for name in extra if known.get(name) is None]
     if missing:
         raise BadInput("Collect", f"the buffer has a column {missing[0]}", "only what is known of a step")
@@ -193,31 +194,20 @@ def _batch(rows: Rows, envs: int, extra: Iterable[str]) -> Batch:
     return Batch(*jax.tree.map(jnp.asarray, columns))
 
 
-def _next_actions(rows: Rows, envs: int) -> np.ndarray:
-    """Of each row the action of the step after; its own where the episode ends or that step is not among the rows."""
-    after = np.concatenate([rows.action[:, envs:], rows.action[:, -envs:]], axis=1)
-    return np.where(_beside(rows.last, after), rows.action, after)
+def _followed(last: Array, action: Array, after: Array) -> Array:
+    """The next actions (P, B, ...) of rows: those of the step after, but a row's own where its episode ends."""
+    return jnp.where(last.reshape(last.shape + (1,) * (action.ndim - 2)), action, after)
 
 
-def _followed(replay: Replay, state: ReplayState, action: Array) -> ReplayState:
-    """The newest step's rows, now that the actions (P, E, ...) of the step after are known."""
-    place = _newest_places(replay, state, action.shape[1])
+def _told_next(replay: Replay, state: ReplayState, after: Array) -> ReplayState:
+    """The newest step's rows get the actions (P, E, ...) of the step after, which are known now."""
+    place = replay.places(state.count[0], after.shape[1])
     column = state.rows[NEXT_ACTION]
-    known = jnp.where(_beside(state.rows["last"][:, place], action), column[:, place], action)
+    known = _followed(state.rows["last"][:, place], column[:, place], after)
     return eqx.tree_at(lambda state: state.rows.extra[NEXT_ACTION], state, column.at[:, place].set(known))
-
-
-def _beside(flags: Any, column: Any) -> Any:
-    """Flags (P, B) with as many axes as a column (P, B, ...)."""
-    return flags.reshape(flags.shape + (1,) * (column.ndim - 2))
 
 
 def _cut(replay: Replay, state: ReplayState, lost: Bool[Array, "P E"]) -> ReplayState:
     """The newest row of each environment whose episode is lost is its episode's last."""
-    place = _newest_places(replay, state, lost.shape[1])
+    place = replay.places(state.count[0], lost.shape[1])
     return eqx.tree_at(lambda state: state.rows.extra["last"], state, state.rows["last"].at[:, place].max(lost))
-
-
-def _newest_places(replay: Replay, state: ReplayState, envs: int) -> Int[Array, " E"]:
-    """Where the rows of the newest step lie."""
-    return (state.count[0] - envs + jnp.arange(envs)) % replay.capacity

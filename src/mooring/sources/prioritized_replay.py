@@ -37,7 +37,7 @@ class PrioritizedReplay(Replay):
     def add(self, state: ReplayState, rows: Batch) -> PrioritizedState:
         assert isinstance(state, PrioritizedState)
         plain, added = super().add(state, rows), rows.reward.shape[0]
-        place = (state.count + jnp.arange(added)) % self.capacity
+        place = self.places(state.count + added, added)
         tree = sum_tree.put(state.tree, place, jnp.broadcast_to(state.largest, added))
         return PrioritizedState(plain.rows, plain.count, tree, state.largest)
 

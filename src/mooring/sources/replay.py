@@ -45,9 +45,13 @@ class Replay(Source):
     def add(self, state: ReplayState, rows: Batch) -> ReplayState:
         """The state with B more rows; B must not exceed the capacity."""
         added = rows.reward.shape[0]
-        place = (state.count + jnp.arange(added)) % self.capacity
+        place = self.places(state.count + added, added)
         kept = jax.tree.map(lambda ring, new: ring.at[place].set(new), state.rows, rows)
         return ReplayState(kept, state.count + added)
+
+    def places(self, count: Int[Array, ""], rows: int) -> Int[Array, " B"]:
+        """Where, of `count` rows ever added, the newest `rows` lie, the oldest of them first."""
+        return (count - rows + jnp.arange(rows)) % self.capacity
 
     def sample(self, state: ReplayState, key: PRNGKey, size: int) -> Batch:
         filled = jnp.clip(state.count, 1, self.capacity)
@@ -58,7 +62,7 @@ def newest(replay: Replay, states: ReplayState, rows: int) -> Batch:
     """The newest rows (P, rows, ...) of each member of a population, the oldest of them first."""
 
     def one(state: ReplayState) -> Batch:
-        return take(state.rows, (state.count - rows + jnp.arange(rows)) % replay.capacity)
+        return take(state.rows, replay.places(state.count, rows))
 
     return jax.vmap(one)(states)
 

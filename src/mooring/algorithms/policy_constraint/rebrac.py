@@ -25,6 +25,7 @@ from mooring.normalizer import Normalizer
 from mooring.policies import ActorPolicy
 from mooring.settings import Count, NonNegative, Positive, Unit, Widths
 from mooring.types import (
+    NEXT_ACTION,
     ActionKind,
     Algorithm,
     Batch,
@@ -45,7 +46,7 @@ class ReBRAC(Algorithm):
 
     name: ClassVar[str] = "rebrac"
     actions: ClassVar[tuple[ActionKind, ...]] = ("continuous",)
-    columns: ClassVar[tuple[str, ...]] = ("next_action",)
+    columns: ClassVar[tuple[str, ...]] = (NEXT_ACTION,)
 
     actor_penalty: NonNegative = 0.01  # beta_1, of the actor's cloning; published code for many sets (0.001 to 0.1)
     critic_penalty: NonNegative = 0.01  # beta_2, of the target's action; published code for many sets (0 to 0.5)
@@ -77,7 +78,7 @@ class ReBRAC(Algorithm):
         next_action = jax.vmap(agent.target_actor)(batch.next_obs)
         next_action = smoothed(next_action, self.target_noise, self.noise_clip, key)
         next_q = smallest_q(agent.target_critics, batch.next_obs, next_action)
-        next_q = next_q - self.critic_penalty * squared_distance(next_action, batch["next_action"])
+        next_q = next_q - self.critic_penalty * squared_distance(next_action, batch[NEXT_ACTION])
         target = batch.reward + self.discount * batch.continues * next_q
         critics, critic_metrics = agent.critics.descend(
             optax.adam(self.learning_rate), lambda q: bellman_loss(q, batch, target)
